@@ -1,0 +1,28 @@
+"""`argus`: every command, each group in its module under argus/commands."""
+
+import sys
+
+import typer
+
+from contracts.errors import ArgusError
+
+app = typer.Typer(
+    name="argus",
+    help="Streaming CI intelligence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def main() -> None:
+    """The entry point: what a person can mend is told in one line, anything else is a bug and shows its trace."""
+    try:
+        app()
+    except ArgusError as told:
+        print(f"argus: {told}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

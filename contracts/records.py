@@ -1,0 +1,168 @@
+"""The records on topics, one frozen struct each.
+
+Values are JSON. Unknown fields are ignored and absent optional fields are null, so that a newer writer and
+an older reader understand one another (tests/contracts/test_schemas.py holds every change to that).
+Times are epoch milliseconds, UTC.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from contracts.errors import BadRecord
+
+EARLIEST_MS = 1_577_836_800_000
+"""2020-01-01: an event time before it is a unit mistake (seconds) or a clock that was never set."""
+
+PROJECT_PATTERN = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$"
+
+Project = Annotated[str, Meta(pattern=PROJECT_PATTERN, max_length=255, description="<tenant>/<name>")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+EventTime = Annotated[int, Meta(ge=EARLIEST_MS, description="epoch milliseconds, UTC")]
+Count = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+R = TypeVar("R", bound=Struct)
+
+Outcome = Literal["success", "failure", "error", "cancelled", "timeout", "skipped"]
+TestOutcome = Literal["pass", "fail", "error", "skip"]
+Trigger = Literal["human", "bot"]
+
+
+class JobExecution(Struct, frozen=True, kw_only=True):
+    """One attempt of one CI job; its identity is (project, run, job, attempt)."""
+
+    project: Project
+    run: Identifier
+    job: Identifier
+    outcome: Outcome
+    finished_ms: EventTime
+    attempt: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    started_ms: EventTime | None = None
+    workflow: Identifier | None = None
+    commit: Identifier | None = None
+    branch: Identifier | None = None
+    environment: Identifier | None = None
+    trigger: Trigger | None = None
+    message: Annotated[str, Meta(max_length=16_384)] | None = None
+    url: Annotated[str, Meta(max_length=2_048)] | None = None
+
+
+class TestExecution(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One execution of one test within a report; `repetition` is its order among the same test there."""
+
+    test: Identifier
+    outcome: TestOutcome
+    finished_ms: EventTime
+    suite: Annotated[str, Meta(max_length=500)] | None = None
+    classname: Annotated[str, Meta(max_length=500)] | None = None
+    name: Annotated[str, Meta(max_length=2_000)] | None = None
+    params: Annotated[str, Meta(max_length=2_000)] | None = None
+    repetition: Count = 0
+    duration_ms: Count | None = None
+    message: Annotated[str, Meta(max_length=4_096)] | None = None
+    details: Annotated[str, Meta(max_length=16_384)] | None = None
+
+
+class TestReportPart(Struct, frozen=True, kw_only=True):
+    """Part `k` (from 1) of the `n` parts of one report; the report is complete when all `n` have come."""
+
+    project: Project
+    run: Identifier
+    job: Identifier
+    report: Identifier
+    k: Annotated[int, Meta(ge=1)]
+    n: Annotated[int, Meta(ge=1)]
+    tests: Annotated[list[TestExecution], Meta(max_length=500)]
+    attempt: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    environment: Identifier | None = None
+    commit: Identifier | None = None
+    branch: Identifier | None = None
+
+
+class FailureVelocity(Struct, frozen=True, kw_only=True):
+    """What one project did in the minute that starts at `minute_ms`; a tombstone means three zeros."""
+
+    project: Project
+    minute_ms: EventTime
+    runs: Count
+    failing_runs: Count
+    error_runs: Count
+
+
+class MinuteCounts(Struct, frozen=True):
+    """Runs, failing runs and error runs of one minute."""
+
+    runs: Count = 0
+    failing_runs: Count = 0
+    error_runs: Count = 0
+
+
+class CurrentVelocity(Struct, frozen=True):
+    """The last full minute and the one that is running, zeros included."""
+
+    last_minute: MinuteCounts
+    current_minute: MinuteCounts
+
+
+class ProjectHealth(Struct, frozen=True, kw_only=True):
+    """How a project does, as known at `as_of_ms`; a rate is null where no run lies in its window."""
+
+    project: Project
+    failure_rate_24h: Share | None
+    failure_rate_7d: Share | None
+    failure_velocity: CurrentVelocity
+    as_of_ms: EventTime
+    model_version: Annotated[int, Meta(ge=1)]
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """What `reader` could not use, whole: `key`, `value` and header values are the original bytes (base64 in JSON)."""
+
+    reader: Identifier
+    reason: str
+    topic: str
+    partition: Count
+    offset: Count
+    key: bytes | None = None
+    headers: dict[str, bytes | None] | None = None
+    value: bytes | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where the original lies: `topic:partition:offset`."""
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+def encode(record: Struct) -> bytes:
+    """The JSON bytes of a record; the same record gives the same bytes."""
+    return msgspec.json.encode(record)
+
+
+def decode(kind: type[R], value: bytes) -> R:
+    """The record in `value`.
+
+    Raises BadRecord, naming the field, when it does not match the contract.
+    """
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except msgspec.DecodeError as bad:
+        raise BadRecord(kind.__name__, value[:200], str(bad)) from bad
+
+
+def checked(kind: type[R], fields: Mapping[str, object]) -> R:
+    """A record built from plain fields, every constraint of its contract checked.
+
+    Raises BadRecord, naming the field and the value.
+    """
+    try:
+        return msgspec.convert(fields, type=kind)
+    except msgspec.ValidationError as bad:
+        message = str(bad)
+        field = (
+            message.partition("`$.")[2].partition("`")[0].partition("[")[0]
+            or message.partition("`")[2].partition("`")[0]
+        )
+        raise BadRecord(field or kind.__name__, fields.get(field, fields), message) from bad

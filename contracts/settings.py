@@ -1,0 +1,78 @@
+"""Every setting: range in the type, meaning in the description. Read once, at the edge; below it they are arguments.
+
+An environment variable `ARGUS_<NAME>` wins over the file `<data>/argus.env`, which `argus up` writes, and that over
+the default here.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.errors import Misconfigured
+
+Addresses = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:\d+(,[A-Za-z0-9._-]+:\d+)*$")]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ARGUS_", frozen=True, extra="forbid")
+
+    data: Path = Field(Path(".argus"), description="folder of the embedded stack: data, logs, secrets")
+    namespace: str = Field(
+        "", pattern=r"^([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?)?$",
+        description="prefix of topics and keys and name of the Postgres schema; empty for the live one",
+    )  # fmt: skip
+    clock: Literal["life", "replay"] = Field(
+        "life", description="whose clock arrival is: the broker's, or the header arrived_ms of a replay's namespace"
+    )
+    kafka: Addresses = Field("127.0.0.1:9092", description="bootstrap servers, host:port[,host:port]")
+    valkey: SecretStr = Field(SecretStr("valkey://127.0.0.1:6379/0"), description="URL of Valkey, password included")
+    postgres: SecretStr = Field(
+        SecretStr("host=127.0.0.1 port=5432 user=argus dbname=argus"), description="libpq connection string"
+    )
+    flink: str = Field(
+        "http://127.0.0.1:8081", pattern=r"^https?://[^/]+/?$", description="REST address of the cluster"
+    )
+    gateway: str = Field("127.0.0.1:8787", pattern=r"^[^/]+:\d+$", description="address the gateway listens on")
+    admin_token: SecretStr | None = Field(
+        None, description="bearer token of the gateway; without one every call is refused"
+    )
+    partitions: int = Field(4, ge=1, le=1024, description="partitions of each topic when it is created")
+    replication: int = Field(1, ge=1, le=5, description="replicas of each topic when it is created")
+    parallelism: int = Field(1, ge=1, le=1024, description="parallelism of a submitted job")
+    checkpoint_interval_s: float = Field(
+        5, ge=1, le=10, description="seconds between checkpoints; the view clock lags by as much"
+    )
+    mini_batch_ms: int = Field(
+        100, ge=0, le=1000, description="how long the velocity SQL gathers rows before it folds them; 0 is row by row"
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="port of /healthz, /readyz and /metrics of a writer; 0 is any"
+    )
+    log_format: Literal["json", "console"] = Field("json", description="how log lines are written")
+
+
+def read_settings(environ: Mapping[str, str] | None = None, **changed: object) -> Settings:
+    """The settings of this process; `changed` are those given on the command line and win.
+
+    Raises Misconfigured, naming each variable that makes no sense and its value.
+    """
+    environ = os.environ if environ is None else environ
+    data = Path(str(changed.get("data") or environ.get("ARGUS_DATA") or ".argus"))
+    unknown = sorted(
+        name for name in environ
+        if name.startswith("ARGUS_") and name.removeprefix("ARGUS_").lower() not in Settings.model_fields
+    )  # fmt: skip
+    if unknown:
+        raise Misconfigured(f"no such setting: {', '.join(unknown)}; docs/settings.md has them all")
+    try:
+        return Settings(_env_file=data / "argus.env", **{"data": data, **changed})  # type: ignore[arg-type,call-arg]
+    except ValidationError as bad:
+        told = "; ".join(
+            f"ARGUS_{'_'.join(map(str, error['loc'])).upper()}={error['input']!r}: {error['msg']}"
+            for error in bad.errors()
+        )
+        raise Misconfigured(told) from bad

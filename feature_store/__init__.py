@@ -1,0 +1,1 @@
+"""What we remember: the online and the history writer, and the one reader."""

@@ -1,0 +1,1 @@
+"""What the world sees: HTTP and what comes in."""

@@ -1,0 +1,1 @@
+"""What we ask: the request/response client, its cache, and who answers."""

@@ -1,0 +1,1 @@
+"""What runs in Flink: SQL files and folds."""

@@ -1,0 +1,1 @@
+"""What we do offline: replay and simulate."""

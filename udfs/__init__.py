@@ -1,0 +1,1 @@
+"""How SQL calls models: three-line wrappers and their registry."""
