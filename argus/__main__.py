@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from argus.commands import topics
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -13,6 +14,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(topics.app, name="topics")
 
 
 def main() -> None:

@@ -1,0 +1,253 @@
+"""The declared topics made real on any Kafka: created, corrected, or refused with the remedy.
+
+Everything that would be refused is found before anything is changed.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ClusterMetadata,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+)
+
+from contracts.errors import DeadlineExceeded, Misconfigured, Unavailable
+from contracts.settings import Settings
+from contracts.topics import TOPICS, Topic
+
+_LEADER_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to one topic (or would, in a dry run)."""
+
+    topic: str
+    action: Literal["created", "corrected", "kept"]
+    detail: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The difference between what is declared and what the broker has."""
+
+    create: list[Topic]
+    grow: dict[str, int]
+    configure: dict[str, dict[str, str]]
+    changes: list[Change]
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """What is left of the time that was given."""
+
+    address: str
+    ends: float
+    clock: Callable[[], float]
+
+    def left(self, what: str) -> float:
+        """Seconds left; raises DeadlineExceeded, naming what was waited for, when none are."""
+        left = self.ends - self.clock()
+        if left <= 0:
+            raise DeadlineExceeded(f"the broker at {self.address} did not finish in time: {what}")
+        return left
+
+
+def ensure(
+    settings: Settings,
+    *,
+    deadline_s: float,
+    dry_run: bool = False,
+    topics: Sequence[Topic] = TOPICS,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Change]:
+    """Make `topics` of the settings' namespace be as declared; doing it twice changes nothing.
+
+    Returns one Change per topic once every partition has a leader. Raises Misconfigured for what only a person can
+    mend (partitions of a keyed topic, replicas, rights), DeadlineExceeded after `deadline_s` seconds, and Unavailable
+    when no broker answers.
+    """
+    admin = admin_client(settings)
+    wait = _Wait(settings.kafka, clock() + deadline_s, clock)
+    metadata = _metadata(admin, wait)
+    existing = {
+        topic.named(settings.namespace): metadata.topics.get(topic.named(settings.namespace)) for topic in topics
+    }
+    present = [name for name, found in existing.items() if found is not None and found.error is None]
+    configs = _configs(admin, present, wait)
+    plan = _plan(settings, topics, metadata, configs)
+    if not dry_run:
+        _apply(admin, plan, settings, wait)
+        while not _all_led(_metadata(admin, wait), list(existing)):
+            time.sleep(min(_LEADER_POLL_S, wait.left("leaders of new partitions")))
+    return plan.changes
+
+
+def admin_client(settings: Settings) -> AdminClient:
+    """An administrator of the settings' broker. What librdkafka logs is dropped: each call reports its own failure."""
+    quiet = logging.getLogger("argus.librdkafka")
+    quiet.propagate = False
+    quiet.addHandler(logging.NullHandler())
+    return AdminClient({"bootstrap.servers": settings.kafka}, logger=quiet)
+
+
+def _metadata(admin: AdminClient, wait: _Wait) -> ClusterMetadata:
+    try:
+        return admin.list_topics(timeout=wait.left("the list of its topics"))
+    except KafkaException as gone:
+        raise _told(gone.args[0], f"no broker answers at {wait.address} (ARGUS_KAFKA)") from gone
+
+
+def _configs(admin: AdminClient, names: list[str], wait: _Wait) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    asked = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names])
+    return {
+        resource.name: {
+            name: entry.value for name, entry in _result(future, f"settings of {resource.name}", wait).items()
+        }
+        for resource, future in asked.items()
+    }
+
+
+def _plan(
+    settings: Settings, topics: Sequence[Topic], metadata: ClusterMetadata, configs: dict[str, dict[str, str]]
+) -> _Plan:
+    if told := _refusals(settings, topics, metadata):
+        raise Misconfigured("; ".join(told))
+    plan = _Plan([], {}, {}, [])
+    for topic in topics:
+        name = topic.named(settings.namespace)
+        if name not in configs:
+            plan.create.append(topic)
+            kept = f"{topic.kept_ms // 86_400_000} d" if topic.kept_ms else "the newest per key"
+            plan.changes.append(Change(name, "created", f"{settings.partitions} partitions, keeps {kept}"))
+            continue
+        done = []
+        if len(metadata.topics[name].partitions) < settings.partitions:
+            plan.grow[name] = settings.partitions
+            done.append(f"partitions {len(metadata.topics[name].partitions)} -> {settings.partitions}")
+        drift = {
+            setting: wanted for setting, wanted in topic.config().items()
+            if _normal(configs[name].get(setting)) != _normal(wanted)
+        }  # fmt: skip
+        if drift:
+            plan.configure[name] = drift
+            done += [f"{setting} {configs[name].get(setting)} -> {wanted}" for setting, wanted in drift.items()]
+        plan.changes.append(Change(name, "corrected" if done else "kept", "; ".join(done) or "as declared"))
+    return plan
+
+
+def _refusals(settings: Settings, topics: Sequence[Topic], metadata: ClusterMetadata) -> list[str]:
+    """One sentence per kind of trouble, with its remedy."""
+    found = [
+        (topic, metadata.topics[name])
+        for topic in topics
+        if (name := topic.named(settings.namespace)) in metadata.topics
+    ]
+    partitions = {
+        at.topic: len(at.partitions) for topic, at in found if topic.key and len(at.partitions) != settings.partitions
+    }
+    replicas = {
+        at.topic: fewest for _, at in found
+        if (fewest := min((len(part.replicas) for part in at.partitions.values()), default=0)) < settings.replication
+    }  # fmt: skip
+    told = []
+    if partitions:
+        told.append(
+            f"ARGUS_PARTITIONS={settings.partitions}, and there are {_listed(partitions)}: their messages lie by key, "
+            "and another number would part a key from its past; set ARGUS_PARTITIONS to what is there, start a new "
+            "ARGUS_NAMESPACE, or delete these topics with all they hold"
+        )
+    if replicas:
+        told.append(
+            f"ARGUS_REPLICATION={settings.replication}, and there are replicas: {_listed(replicas)}; "
+            "move them with kafka-reassign-partitions, or set ARGUS_REPLICATION to what is there"
+        )
+    if len(found) < len(topics) and len(metadata.brokers) < settings.replication:
+        told.append(
+            f"ARGUS_REPLICATION={settings.replication} needs as many brokers, and {settings.kafka} has "
+            f"{len(metadata.brokers)}: add brokers or set ARGUS_REPLICATION={len(metadata.brokers)}"
+        )
+    return told
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} in {name}" for name, count in counts.items())
+
+
+def _normal(value: str | None) -> tuple[str, ...]:
+    """A list setting has no order: `delete,compact` is `compact,delete`."""
+    return tuple(sorted((value or "").replace(" ", "").split(",")))
+
+
+def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: _Wait) -> None:
+    if plan.create:
+        new = [
+            NewTopic(topic.named(settings.namespace), settings.partitions, settings.replication, config=topic.config())
+            for topic in plan.create
+        ]
+        for name, future in admin.create_topics(new).items():
+            # Another `ensure` at the same moment declares the same topic: whoever was first, it is there.
+            _result(future, f"creation of {name}", wait, but=KafkaError.TOPIC_ALREADY_EXISTS)
+    if plan.grow:
+        for name, future in admin.create_partitions([NewPartitions(*grown) for grown in plan.grow.items()]).items():
+            _result(future, f"new partitions of {name}", wait)
+    if plan.configure:
+        resources = [
+            ConfigResource(
+                ConfigResource.Type.TOPIC, name,
+                incremental_configs=[
+                    ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+                    for setting, value in drift.items()
+                ],
+            )
+            for name, drift in plan.configure.items()
+        ]  # fmt: skip
+        for resource, future in admin.incremental_alter_configs(resources).items():
+            _result(future, f"settings of {resource.name}", wait)
+
+
+def _all_led(metadata: ClusterMetadata, names: list[str]) -> bool:
+    found = [metadata.topics.get(name) for name in names]
+    return all(
+        topic is not None and topic.partitions and all(part.leader >= 0 for part in topic.partitions.values())
+        for topic in found
+    )
+
+
+def _result(future: "Future[Any]", what: str, wait: _Wait, but: int | None = None) -> Any:
+    try:
+        return future.result(wait.left(what))
+    except FutureTimeout as late:
+        raise DeadlineExceeded(f"the broker at {wait.address} did not finish in time: {what}") from late
+    except KafkaException as refused:
+        if refused.args[0].code() == but:
+            return None
+        raise _told(refused.args[0], what) from refused
+
+
+def _told(error: KafkaError, what: str) -> Unavailable | Misconfigured:
+    """A refusal that no retry changes is a person's to mend; the rest may pass."""
+    remedies = {
+        KafkaError.INVALID_REPLICATION_FACTOR: "set ARGUS_REPLICATION to the number of brokers or less",
+        KafkaError.INVALID_PARTITIONS: "set ARGUS_PARTITIONS to a number the broker allows",
+        KafkaError.INVALID_CONFIG: "the broker does not know a setting that Argus needs: use Kafka 3 or later",
+        KafkaError.POLICY_VIOLATION: "a policy of the cluster forbids it: ask its operator",
+        KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant Create, Describe and AlterConfigs on the argus topics",
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "grant Create and AlterConfigs on the cluster",
+    }
+    if remedy := remedies.get(error.code()):
+        return Misconfigured(f"{what}: {error.str()}; {remedy}")
+    return Unavailable(f"{what}: {error.str()}")
