@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from argus.commands import topics
+from argus.commands import docs, topics
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 
 app.add_typer(topics.app, name="topics")
+app.command("docs")(docs.docs)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The records on topics, one frozen struct each.
 
 Values are JSON. Unknown fields are ignored and absent optional fields are null, so that a newer writer and
-an older reader understand one another (tests/contracts/test_schemas.py holds every change to that).
+an older reader understand one another (contracts/compatibility.py holds every change to that).
 Times are epoch milliseconds, UTC.
 """
 
