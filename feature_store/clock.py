@@ -1,0 +1,194 @@
+"""How far a job has come: the clock from which the life of its view's keys counts.
+
+A view's clock is the least arrival among its job's committed offsets. A partition in which nothing was committed
+stands at the arrival of the first record it still has: before its first checkpoint a job has seen nothing for sure.
+A partition without records holds nobody back.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from contracts.errors import DeadlineExceeded, Unavailable
+from contracts.jobs import Job
+from contracts.settings import Settings
+from contracts.topics import ARRIVED_MS
+from feature_store.log import admin_client, follower
+
+Clock = Literal["life", "replay"]
+Place = tuple[str, int, int]
+"""One record: topic, partition, offset."""
+
+_METADATA_LIFE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One partition of a job's input: arrival of its newest record and of the last one the job has committed."""
+
+    newest_ms: int
+    committed_ms: int
+
+
+@dataclass(frozen=True)
+class ViewClock:
+    """What was seen of a job: `clock_ms` and `newest_ms` are arrivals, None while its topics hold nothing.
+
+    `moved_s` is the observer's own monotonic clock when `clock_ms` last changed.
+    """
+
+    clock_ms: int | None = None
+    newest_ms: int | None = None
+    moved_s: float = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether anything may be shown by it."""
+        return self.clock_ms is not None
+
+    def lag_ms(self, now_s: float) -> int:
+        """How old what the job has seen is at `now_s` (monotonic): by the log, or by its own standstill if that is
+        longer, as when nobody ticks or the broker is gone. 0 where nothing is known."""
+        if self.clock_ms is None or self.newest_ms is None:
+            return 0
+        return max(self.newest_ms - self.clock_ms, int((now_s - self.moved_s) * 1000), 0)
+
+
+def advance(before: ViewClock, partitions: Iterable[Progress], now_s: float) -> ViewClock:
+    """The clock after another look.
+
+    >>> advance(ViewClock(), [Progress(900, 700), Progress(1000, 1000)], now_s=5.0)
+    ViewClock(clock_ms=700, newest_ms=1000, moved_s=5.0)
+    """
+    seen = list(partitions)
+    if not seen:
+        return before
+    clock_ms = min(progress.committed_ms for progress in seen)
+    newest_ms = max(progress.newest_ms for progress in seen)
+    return ViewClock(clock_ms, newest_ms, before.moved_s if clock_ms == before.clock_ms else now_s)
+
+
+def arrival_ms(message: Any, clock: Clock) -> int:
+    """When a record arrived: the broker's time stamp; in a replay's namespace the header arrived_ms, where present."""
+    if clock == "replay":
+        for name, value in message.headers() or ():
+            if name == ARRIVED_MS and value is not None and value.isdigit():
+                return int(value)
+    return int(message.timestamp()[1])
+
+
+class JobClock:
+    """Watches one job's group; remembers the arrivals it has looked up."""
+
+    def __init__(self, job: Job, settings: Settings, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.seen = ViewClock()
+        self._job, self._settings, self._now_s = job, settings, now_s
+        self._topics = [topic.named(settings.namespace) for topic in job.reads]
+        self._admin: AdminClient = admin_client(settings.kafka)
+        # One record is read at a time, wherever it lies: fetch little and keep nothing in the queue.
+        self._consumer: Consumer = follower(
+            settings.kafka,
+            "argus.clock",
+            **{"fetch.message.max.bytes": 4096, "queued.min.messages": 1, "fetch.queue.backoff.ms": 5},
+        )
+        self._arrivals: dict[Place, int] = {}
+        self._partitions: list[TopicPartition] = []
+        self._partitions_until_s = 0.0
+
+    def look(self, deadline_s: float) -> ViewClock:
+        """Ask the broker once; the answer is also kept in `seen`.
+
+        Raises Unavailable when the broker is gone, DeadlineExceeded after `deadline_s` seconds.
+        """
+        ends_s = self._now_s() + deadline_s
+        try:
+            self.seen = advance(self.seen, self._progress(ends_s), self._now_s())
+        except KafkaException as gone:
+            raise Unavailable(f"the clock of job {self._job.name}: {gone.args[0].str()}") from gone
+        except FutureTimeout as late:
+            raise DeadlineExceeded(f"the clock of job {self._job.name}: no answer within {deadline_s:g} s") from late
+        return self.seen
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def _left_s(self, ends_s: float) -> float:
+        return max(0.001, ends_s - self._now_s())
+
+    def _progress(self, ends_s: float) -> list[Progress]:
+        partitions = self._where(ends_s)
+        first = self._offsets(partitions, OffsetSpec.earliest(), ends_s)
+        end = self._offsets(partitions, OffsetSpec.latest(), ends_s)
+        committed = self._committed(ends_s)
+        newest, reached = {}, {}
+        for at in partitions:
+            place = (at.topic, at.partition)
+            if end[place] > first[place]:
+                newest[place] = (*place, end[place] - 1)
+                reached[place] = (*place, max(committed.get(place, 0) - 1, first[place]))
+        # One partition can be read at one place at a time: the newest records first, then the committed ones.
+        wanted = {*newest.values(), *reached.values()}
+        self._arrivals = {place: at_ms for place, at_ms in self._arrivals.items() if place in wanted}
+        self._find(newest.values(), ends_s)
+        self._find(reached.values(), ends_s)
+        return [Progress(self._arrivals[newest[place]], self._arrivals[reached[place]]) for place in newest]
+
+    def _where(self, ends_s: float) -> list[TopicPartition]:
+        if self._now_s() >= self._partitions_until_s:
+            # All topics are listed: asking for one by name could create it.
+            found = self._admin.list_topics(timeout=self._left_s(ends_s)).topics
+            self._partitions = [
+                TopicPartition(topic, partition)
+                for topic in self._topics
+                if topic in found
+                for partition in found[topic].partitions
+            ]
+            self._partitions_until_s = self._now_s() + (_METADATA_LIFE_S if self._partitions else 0)
+        return self._partitions
+
+    def _offsets(self, at: list[TopicPartition], spec: OffsetSpec, ends_s: float) -> dict[tuple[str, int], int]:
+        if not at:
+            return {}
+        asked = self._admin.list_offsets(dict.fromkeys(at, spec), request_timeout=self._left_s(ends_s))
+        return {
+            (where.topic, where.partition): future.result(self._left_s(ends_s)).offset
+            for where, future in asked.items()
+        }
+
+    def _committed(self, ends_s: float) -> dict[tuple[str, int], int]:
+        group = self._job.group(self._settings.namespace)
+        asked = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=self._left_s(ends_s)
+        )
+        found = asked[group].result(self._left_s(ends_s)).topic_partitions
+        return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
+
+    def _find(self, places: Collection[Place], ends_s: float) -> None:
+        """Look up the arrival of each of these records, at most one a partition.
+
+        Where a record is gone (retention, a transaction's marker) the next one that is there stands for it.
+        """
+        missing = {place[:2]: place for place in places if place not in self._arrivals}
+        if not missing:
+            return
+        self._consumer.assign([TopicPartition(*place) for place in missing.values()])
+        try:
+            while missing:
+                if self._now_s() >= ends_s:
+                    raise DeadlineExceeded(f"the clock of job {self._job.name}: no record at {sorted(missing)}")
+                message = self._consumer.poll(min(0.1, self._left_s(ends_s)))
+                if message is None:
+                    continue
+                if message.error():
+                    raise KafkaException(message.error())
+                place = missing.pop((message.topic(), message.partition()), None)
+                if place is not None:
+                    self._arrivals[place] = arrival_ms(message, self._settings.clock)
+        finally:
+            self._consumer.unassign()
