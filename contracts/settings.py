@@ -18,6 +18,8 @@ Addresses = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:\d+(,[A-Za-z0-9._-]+
 
 
 class Settings(BaseSettings):
+    """What a process is told from outside; docs/settings.md lists it."""
+
     model_config = SettingsConfigDict(env_prefix="ARGUS_", frozen=True, extra="forbid")
 
     data: Path = Field(Path(".argus"), description="folder of the embedded stack: data, logs, secrets")
