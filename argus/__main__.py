@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from argus.commands import docs, topics
+from argus.commands import docs, stack, topics
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -17,6 +17,10 @@ app = typer.Typer(
 
 app.add_typer(topics.app, name="topics")
 app.command("docs")(docs.docs)
+app.command("up")(stack.up)
+app.command("down")(stack.down)
+app.command("status")(stack.status)
+app.command("jars")(stack.jars)
 
 
 def main() -> None:

@@ -1,0 +1,70 @@
+"""The table of everything that an embedded stack runs. A new process of ours is a line here."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from argus import topics
+from argus.stack.child import Child, Step
+from argus.stack.folder import Known
+from argus.stack.jars import FOLDER as JARS
+from argus.stack.kafka import kafka
+from argus.stack.ports import LOOPBACK
+from argus.stack.postgres import dsn, postgres
+from argus.stack.process import Account
+from argus.stack.valkey import valkey
+from contracts.settings import Settings
+
+PORTS = ("kafka", "kafka_controller", "valkey", "postgres", "flink", "flink_rpc", "flink_jobmanager_metrics",
+         "flink_taskmanager_metrics", "online_writer", "history_writer", "gateway", "supervisor")  # fmt: skip
+"""Names of the ports that a stack remembers."""
+
+STEP_DEADLINE_S = 30.0
+SECRETS = ("valkey", "postgres", "admin_token")
+ADDRESSES = ("ARGUS_KAFKA", "ARGUS_VALKEY", "ARGUS_POSTGRES", "ARGUS_FLINK", "ARGUS_GATEWAY", "ARGUS_ADMIN_TOKEN")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is to run."""
+
+    children: tuple[Child, ...]
+    steps: tuple[Step, ...]
+
+
+def addresses(known: Known) -> dict[str, str]:
+    """The settings by which every command finds this stack, secrets included: the content of argus.env."""
+    ports, secrets = known.ports, known.secrets
+    values = (
+        f"{LOOPBACK}:{ports['kafka']}",
+        f"valkey://:{secrets['valkey']}@{LOOPBACK}:{ports['valkey']}/0",
+        dsn(ports["postgres"], secrets["postgres"]),
+        f"http://{LOOPBACK}:{ports['flink']}",
+        f"{LOOPBACK}:{ports['gateway']}",
+        secrets["admin_token"],
+    )
+    return dict(zip(ADDRESSES, values, strict=True))
+
+
+def environment(data: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a process of ours gets: addresses come from the folder alone, other settings from whoever started us."""
+    ours = {*ADDRESSES, "ARGUS_NAMESPACE", "ARGUS_CLOCK", "ARGUS_METRICS_PORT"}
+    return {key: value for key, value in environ.items() if key not in ours} | {"ARGUS_DATA": str(data)}
+
+
+def table(data: Path, known: Known, settings: Settings, account: Account) -> Table:
+    """All children and steps of a stack; `settings` are those that its argus.env gives."""
+    ports, secrets = known.ports, known.secrets
+    servers = (
+        kafka(data, port=ports["kafka"], controller_port=ports["kafka_controller"], jars=JARS / "kafka"),
+        valkey(data, port=ports["valkey"], password=secrets["valkey"]),
+        postgres(data, port=ports["postgres"], password=secrets["postgres"], account=account),
+    )
+    steps = (Step("topics", partial(_ensure_topics, settings), after=("kafka",)),)
+    return Table(servers, steps)
+
+
+def _ensure_topics(settings: Settings) -> None:
+    topics.ensure(settings, deadline_s=STEP_DEADLINE_S)
