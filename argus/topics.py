@@ -3,7 +3,6 @@
 Everything that would be refused is found before anything is changed.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -25,6 +24,7 @@ from confluent_kafka.admin import (
 from contracts.errors import DeadlineExceeded, Misconfigured, Unavailable
 from contracts.settings import Settings
 from contracts.topics import TOPICS, Topic
+from feature_store.log import admin_client
 
 _LEADER_POLL_S = 0.05
 
@@ -78,7 +78,7 @@ def ensure(
     mend (partitions of a keyed topic, replicas, rights), DeadlineExceeded after `deadline_s` seconds, and Unavailable
     when no broker answers.
     """
-    admin = admin_client(settings)
+    admin = admin_client(settings.kafka)
     wait = _Wait(settings.kafka, clock() + deadline_s, clock)
     metadata = _metadata(admin, wait)
     existing = {
@@ -92,14 +92,6 @@ def ensure(
         while not _all_led(_metadata(admin, wait), list(existing)):
             time.sleep(min(_LEADER_POLL_S, wait.left("leaders of new partitions")))
     return plan.changes
-
-
-def admin_client(settings: Settings) -> AdminClient:
-    """An administrator of the settings' broker. What librdkafka logs is dropped: each call reports its own failure."""
-    quiet = logging.getLogger("argus.librdkafka")
-    quiet.propagate = False
-    quiet.addHandler(logging.NullHandler())
-    return AdminClient({"bootstrap.servers": settings.kafka}, logger=quiet)
 
 
 def _metadata(admin: AdminClient, wait: _Wait) -> ClusterMetadata:

@@ -15,6 +15,10 @@ from contracts.errors import BadRecord
 
 EARLIEST_MS = 1_577_836_800_000
 """2020-01-01: an event time before it is a unit mistake (seconds) or a clock that was never set."""
+FUTURE_MS = 5 * 60_000
+"""An event time further than this after its arrival is a wrong clock."""
+LATE_MS = 24 * 3_600_000
+"""An event time further than this before its arrival is too late to be counted."""
 
 PROJECT_PATTERN = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$"
 

@@ -1,0 +1,82 @@
+"""JSON Lines of our own records.
+
+A line is one record with its fields at the top. `type` says which, by the name of its topic: `argus.cicd.runs` a job
+execution, `argus.test.results` a part of a test report. Without `type`, a line with `tests` is a part of a report and
+any other a job execution. `arrived_ms` (epoch ms) says when it arrived: a replay obeys it, ingest does not read it.
+Unknown fields are ignored, as on topics; blank lines are skipped.
+"""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from contracts.errors import BadRecord
+from contracts.records import EARLIEST_MS, JobExecution, TestReportPart, checked
+from contracts.topics import RUNS, TEST_RESULTS
+from gateway.ingest.refusal import Refusal, refused
+from gateway.ingest.row import Row, in_size, lines
+
+_KINDS: dict[str, type[JobExecution | TestReportPart]] = {RUNS.name: JobExecution, TEST_RESULTS.name: TestReportPart}
+_LARGEST_INTEGER = 2**53
+
+
+def read(stream: BinaryIO, file: str) -> Iterator[Row | Refusal]:
+    """The rows of a stream of JSON Lines; `file` is how a refusal calls it."""
+    for line in lines(stream, file):
+        if isinstance(line, Refusal):
+            yield line
+        elif line[1].strip():
+            place = f"line {line[0]}"
+            try:
+                record, arrived_ms = parse(line[1])
+            except BadRecord as bad:
+                yield refused(file, place, bad)
+            else:
+                yield in_size(Row(file=file, place=place, record=record, arrived_ms=arrived_ms))
+
+
+def parse(line: str) -> tuple[JobExecution | TestReportPart, int | None]:
+    """The record of one line and its `arrived_ms`.
+
+    >>> record, _ = parse('{"project":"acme/a","run":"1","job":"b","outcome":"success","finished_ms":1760000000000}')
+    >>> record.outcome
+    'success'
+
+    Raises BadRecord, naming the field and its value.
+    """
+    try:
+        fields: Any = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as bad:
+        raise BadRecord("line", line[:200], f"is not JSON: {bad}") from bad
+    if not isinstance(fields, dict):
+        raise BadRecord("line", line[:200], "is not a JSON object")
+    arrived_ms = fields.pop("arrived_ms", None)
+    if arrived_ms is not None and not (type(arrived_ms) is int and EARLIEST_MS <= arrived_ms < _LARGEST_INTEGER):
+        raise BadRecord("arrived_ms", arrived_ms, "is not epoch milliseconds since 2020")
+    named = fields.pop("type", TEST_RESULTS.name if "tests" in fields else RUNS.name)
+    kind = _KINDS.get(named) if isinstance(named, str) else None
+    if kind is None:
+        raise BadRecord("type", named, f"is none of {', '.join(_KINDS)}")
+    record = checked(kind, fields)
+    _fits_64_bits(record)
+    return record, arrived_ms
+
+
+def _fits_64_bits(record: JobExecution | TestReportPart) -> None:
+    """JSON has integers of any length; the readers of topics have 64 bits."""
+    if isinstance(record, JobExecution):
+        integers = {"finished_ms": record.finished_ms, "started_ms": record.started_ms}
+    else:
+        integers = {"k": record.k, "n": record.n}
+        for at, test in enumerate(record.tests):
+            integers |= {
+                f"tests[{at}].finished_ms": test.finished_ms,
+                f"tests[{at}].duration_ms": test.duration_ms,
+                f"tests[{at}].repetition": test.repetition,
+            }
+        if record.k > record.n:
+            raise BadRecord("k", record.k, f"is more than n, {record.n}")
+    for field, value in integers.items():
+        if value is not None and value > _LARGEST_INTEGER:
+            raise BadRecord(field, value, "is too large")

@@ -1,0 +1,40 @@
+"""What was not taken, where it stood and why."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from contracts.errors import BadRecord
+
+LONGEST_VALUE = 120
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """One row that was refused: `field` of `place` in `file` holds `value`, for `reason`."""
+
+    file: str
+    place: str
+    field: str
+    value: str
+    reason: str
+
+
+def refusal(file: str, place: str, field: str, value: object, reason: str) -> Refusal:
+    """A refusal whose value is cut to what a person reads; control characters are shown escaped.
+
+    >>> refusal("a.csv", "line 2", "outcome", "perhaps", "is no outcome").value
+    "'perhaps'"
+    """
+    shown = "" if isinstance(value, Mapping) else ascii_safe(value)
+    return Refusal(file=file, place=place, field=field, value=shown, reason=reason)
+
+
+def refused(file: str, place: str, bad: BadRecord) -> Refusal:
+    """The refusal that says what `bad` says."""
+    return refusal(file, place, bad.field, bad.value, bad.reason)
+
+
+def ascii_safe(value: object) -> str:
+    """The value as Python would write it, at most LONGEST_VALUE characters, without control or invisible ones."""
+    shown = repr(value[: 2 * LONGEST_VALUE] if isinstance(value, str | bytes) else value)
+    return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 3] + "..."
