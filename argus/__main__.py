@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from argus.commands import docs, stack, topics
+from argus.commands import docs, features, stack, topics, writers
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -21,6 +21,10 @@ app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
 app.command("jars")(stack.jars)
+app.command("online-writer")(writers.online_writer)
+app.command("history-writer")(writers.history_writer)
+app.command("migrate")(writers.migrate)
+app.add_typer(features.app, name="features")
 
 
 def main() -> None:
