@@ -8,6 +8,7 @@ from pathlib import Path
 
 from argus import topics
 from argus.stack.child import Child, Step
+from argus.stack.flink import flink
 from argus.stack.folder import Known
 from argus.stack.jars import FOLDER as JARS
 from argus.stack.kafka import kafka
@@ -62,8 +63,9 @@ def table(data: Path, known: Known, settings: Settings, account: Account) -> Tab
         valkey(data, port=ports["valkey"], password=secrets["valkey"]),
         postgres(data, port=ports["postgres"], password=secrets["postgres"], account=account),
     )
+    cluster = flink(data, ports=ports, connector=next((JARS / "flink").glob("*.jar")))
     steps = (Step("topics", partial(_ensure_topics, settings), after=("kafka",)),)
-    return Table(servers, steps)
+    return Table((*servers, *cluster), steps)
 
 
 def _ensure_topics(settings: Settings) -> None:

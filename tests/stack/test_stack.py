@@ -122,3 +122,15 @@ def consume(stack: Stack) -> str:
     finally:
         consumer.close()
     return "nothing"
+
+
+def test_a_killed_taskmanager_comes_back_alone_and_a_killed_jobmanager_with_it(stack: Stack) -> None:
+    stack.wait_ready()
+    jobmanager, taskmanager = stack.pid("jobmanager"), stack.pid("taskmanager")
+    stack.kill("taskmanager")
+    stack.wait_ready(60)
+    assert (stack.pid("jobmanager") == jobmanager, stack.pid("taskmanager") == taskmanager) == (True, False)
+    taskmanager = stack.pid("taskmanager")
+    stack.kill("jobmanager")
+    stack.wait_ready(60)
+    assert (stack.pid("jobmanager") == jobmanager, stack.pid("taskmanager") == taskmanager) == (False, False)
