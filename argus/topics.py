@@ -5,12 +5,10 @@ Everything that would be refused is found before anything is changed.
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -21,7 +19,8 @@ from confluent_kafka.admin import (
     NewTopic,
 )
 
-from contracts.errors import DeadlineExceeded, Misconfigured, Unavailable
+from argus.admin import Wait, metadata, result
+from contracts.errors import Misconfigured
 from contracts.settings import Settings
 from contracts.topics import TOPICS, Topic
 from feature_store.log import admin_client
@@ -48,22 +47,6 @@ class _Plan:
     changes: list[Change]
 
 
-@dataclass(frozen=True)
-class _Wait:
-    """What is left of the time that was given."""
-
-    address: str
-    ends: float
-    clock: Callable[[], float]
-
-    def left(self, what: str) -> float:
-        """Seconds left; raises DeadlineExceeded, naming what was waited for, when none are."""
-        left = self.ends - self.clock()
-        if left <= 0:
-            raise DeadlineExceeded(f"the broker at {self.address} did not finish in time: {what}")
-        return left
-
-
 def ensure(
     settings: Settings,
     *,
@@ -79,35 +62,26 @@ def ensure(
     when no broker answers.
     """
     admin = admin_client(settings.kafka)
-    wait = _Wait(settings.kafka, clock() + deadline_s, clock)
-    metadata = _metadata(admin, wait)
-    existing = {
-        topic.named(settings.namespace): metadata.topics.get(topic.named(settings.namespace)) for topic in topics
-    }
-    present = [name for name, found in existing.items() if found is not None and found.error is None]
+    wait = Wait(settings.kafka, clock() + deadline_s, clock)
+    found = metadata(admin, wait)
+    existing = {topic.named(settings.namespace): found.topics.get(topic.named(settings.namespace)) for topic in topics}
+    present = [name for name, at in existing.items() if at is not None and at.error is None]
     configs = _configs(admin, present, wait)
-    plan = _plan(settings, topics, metadata, configs)
+    plan = _plan(settings, topics, found, configs)
     if not dry_run:
         _apply(admin, plan, settings, wait)
-        while not _all_led(_metadata(admin, wait), list(existing)):
+        while not _all_led(metadata(admin, wait), list(existing)):
             time.sleep(min(_LEADER_POLL_S, wait.left("leaders of new partitions")))
     return plan.changes
 
 
-def _metadata(admin: AdminClient, wait: _Wait) -> ClusterMetadata:
-    try:
-        return admin.list_topics(timeout=wait.left("the list of its topics"))
-    except KafkaException as gone:
-        raise _told(gone.args[0], f"no broker answers at {wait.address} (ARGUS_KAFKA)") from gone
-
-
-def _configs(admin: AdminClient, names: list[str], wait: _Wait) -> dict[str, dict[str, str]]:
+def _configs(admin: AdminClient, names: list[str], wait: Wait) -> dict[str, dict[str, str]]:
     if not names:
         return {}
     asked = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names])
     return {
         resource.name: {
-            name: entry.value for name, entry in _result(future, f"settings of {resource.name}", wait).items()
+            name: entry.value for name, entry in result(future, f"settings of {resource.name}", wait).items()
         }
         for resource, future in asked.items()
     }
@@ -184,7 +158,7 @@ def _normal(value: str | None) -> tuple[str, ...]:
     return tuple(sorted((value or "").replace(" ", "").split(",")))
 
 
-def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: _Wait) -> None:
+def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: Wait) -> None:
     if plan.create:
         new = [
             NewTopic(topic.named(settings.namespace), settings.partitions, settings.replication, config=topic.config())
@@ -192,10 +166,10 @@ def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: _Wait) -> 
         ]
         for name, future in admin.create_topics(new).items():
             # Another `ensure` at the same moment declares the same topic: whoever was first, it is there.
-            _result(future, f"creation of {name}", wait, but=KafkaError.TOPIC_ALREADY_EXISTS)
+            result(future, f"creation of {name}", wait, but=KafkaError.TOPIC_ALREADY_EXISTS)
     if plan.grow:
         for name, future in admin.create_partitions([NewPartitions(*grown) for grown in plan.grow.items()]).items():
-            _result(future, f"new partitions of {name}", wait)
+            result(future, f"new partitions of {name}", wait)
     if plan.configure:
         resources = [
             ConfigResource(
@@ -208,7 +182,7 @@ def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: _Wait) -> 
             for name, drift in plan.configure.items()
         ]  # fmt: skip
         for resource, future in admin.incremental_alter_configs(resources).items():
-            _result(future, f"settings of {resource.name}", wait)
+            result(future, f"settings of {resource.name}", wait)
 
 
 def _all_led(metadata: ClusterMetadata, names: list[str]) -> bool:
@@ -217,29 +191,3 @@ def _all_led(metadata: ClusterMetadata, names: list[str]) -> bool:
         topic is not None and topic.partitions and all(part.leader >= 0 for part in topic.partitions.values())
         for topic in found
     )
-
-
-def _result(future: "Future[Any]", what: str, wait: _Wait, but: int | None = None) -> Any:
-    try:
-        return future.result(wait.left(what))
-    except FutureTimeout as late:
-        raise DeadlineExceeded(f"the broker at {wait.address} did not finish in time: {what}") from late
-    except KafkaException as refused:
-        if refused.args[0].code() == but:
-            return None
-        raise _told(refused.args[0], what) from refused
-
-
-def _told(error: KafkaError, what: str) -> Unavailable | Misconfigured:
-    """A refusal that no retry changes is a person's to mend; the rest may pass."""
-    remedies = {
-        KafkaError.INVALID_REPLICATION_FACTOR: "set ARGUS_REPLICATION to the number of brokers or less",
-        KafkaError.INVALID_PARTITIONS: "set ARGUS_PARTITIONS to a number the broker allows",
-        KafkaError.INVALID_CONFIG: "the broker does not know a setting that Argus needs: use Kafka 3 or later",
-        KafkaError.POLICY_VIOLATION: "a policy of the cluster forbids it: ask its operator",
-        KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant Create, Describe and AlterConfigs on the argus topics",
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED: "grant Create and AlterConfigs on the cluster",
-    }
-    if remedy := remedies.get(error.code()):
-        return Misconfigured(f"{what}: {error.str()}; {remedy}")
-    return Unavailable(f"{what}: {error.str()}")

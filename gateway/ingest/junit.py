@@ -64,7 +64,6 @@ class _Case(Struct):
     """One testcase while it is read."""
 
     attributes: dict[str, str]
-    place: str
     told: list[_Told] = []
 
 
@@ -164,7 +163,7 @@ class _Tests(ContentHandler):
             own_ms = _time(attrs.get("timestamp", ""))
             self._suites.append(_Suite(attrs.get("name", ""), own_ms if own_ms is not None else outer_ms))
         elif tag == "testcase" and self._case is None:
-            self._case = _Case(dict(attrs.items()), self.place())
+            self._case = _Case(dict(attrs.items()))
         elif tag in _OUTCOMES and self._case is not None and self._told is None:
             message = attrs.get("message", "") or attrs.get("type", "")
             self._told = _Told(tag, message)
@@ -187,7 +186,7 @@ class _Tests(ContentHandler):
     def _finish(self, case: _Case) -> None:
         name, classname = case.attributes.get("name", ""), case.attributes.get("classname", "")
         if not (name or classname):
-            self.refusals.append(refusal(self._file, case.place, "name", case.attributes, "testcase without a name"))
+            self.refusals.append(refusal(self._file, self.place(), "name", case.attributes, "testcase without a name"))
             return
         suites = "/".join(suite.name for suite in self._suites if suite.name)
         test = identity(suites, classname, name)

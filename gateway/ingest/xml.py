@@ -38,7 +38,7 @@ def feed(stream: BinaryIO, to: ContentHandler) -> Iterator[bool]:
             parser.feed(chunk)
             fed += len(chunk)
             # What expat holds back is one tag or comment; a list of attributes takes ten times its bytes in memory.
-            if fed - parser._parser.CurrentByteIndex > LONGEST_TAG:
+            if fed - parser._parser.CurrentByteIndex > LONGEST_TAG:  # type: ignore[attr-defined]
                 raise BadRecord("tag", LONGEST_TAG, "bytes are the most a tag or comment may have")
             yield False
         parser.close()

@@ -1,0 +1,47 @@
+"""What is on the broker already: the declared topics that are there, and which of them hold anything."""
+
+import time
+from collections.abc import Callable
+
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import OffsetSpec
+
+from argus.admin import Wait, metadata, result
+from contracts.errors import Misconfigured
+from contracts.settings import Settings
+from contracts.topics import TOPICS
+from feature_store.log import admin_client
+
+
+def partition_counts(
+    settings: Settings, *, deadline_s: float, clock: Callable[[], float] = time.monotonic
+) -> dict[str, int]:
+    """Partitions by the name (namespace included) of every declared topic.
+
+    Raises Misconfigured when one is missing, Unavailable when no broker answers within `deadline_s` seconds.
+    """
+    admin = admin_client(settings.kafka)
+    there = metadata(admin, Wait(settings.kafka, clock() + deadline_s, clock)).topics
+    names = [topic.named(settings.namespace) for topic in TOPICS]
+    if missing := [name for name in names if name not in there]:
+        raise Misconfigured(f"{settings.kafka} has no topic {', '.join(missing)}: run `argus topics ensure`")
+    return {name: len(there[name].partitions) for name in names}
+
+
+def ever_written(
+    settings: Settings, counts: dict[str, int], *, deadline_s: float, clock: Callable[[], float] = time.monotonic
+) -> list[str]:
+    """The topics of `counts` that hold or held a message."""
+    admin = admin_client(settings.kafka)
+    wait = Wait(settings.kafka, clock() + deadline_s, clock)
+    asked = admin.list_offsets(
+        {
+            TopicPartition(name, partition): OffsetSpec.latest()
+            for name, count in counts.items()
+            for partition in range(count)
+        }
+    )
+    ends = {at.topic: 0 for at in asked}
+    for at, future in asked.items():
+        ends[at.topic] += result(future, f"the end of {at.topic}", wait).offset
+    return [name for name, end in ends.items() if end > 0]
