@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from argus.commands import docs, features, stack, topics, writers
+from argus.commands import docs, features, ingest, stack, topics, writers
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 
 app.add_typer(topics.app, name="topics")
+app.command("ingest")(ingest.ingest)
 app.command("docs")(docs.docs)
 app.command("up")(stack.up)
 app.command("down")(stack.down)

@@ -1,6 +1,6 @@
 """A row that was read: the record, where it stood, and when it arrived if the file says so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
@@ -61,6 +61,16 @@ def in_time(row: Row, now_ms: int) -> Row | Refusal:
         reason = "is older than 24 h: replay a recording with `argus replay`, or move it with --shift-to-now"
         return refusal(row.file, row.place, "finished_ms", at_ms, reason)
     return row
+
+
+def live(read: Iterable[Row | Refusal], *, now_ms: int, by_ms: int) -> Iterator[Row | Refusal]:
+    """The rows as a live namespace takes them at `now_ms`: moved by `by_ms`, and refused when not in time."""
+    for row in read:
+        if isinstance(row, Row):
+            moved = msgspec.structs.replace(row, record=shifted(row.record, by_ms)) if by_ms else row
+            yield in_time(moved, now_ms)
+        else:
+            yield row
 
 
 def in_size(row: Row) -> Row | Refusal:

@@ -1,0 +1,29 @@
+"""From rows to the log: each record to its topic, each acknowledged; what was refused is handed back by name."""
+
+from collections.abc import Callable, Iterable
+
+from contracts.delivery import Delivery
+from contracts.topics import message
+from gateway.ingest.refusal import Refusal
+from gateway.ingest.row import Row, topic_of
+
+SOURCE = "/argus/ingest"
+
+
+def publish(
+    read: Iterable[Row | Refusal],
+    *,
+    delivery: Delivery,
+    namespace: str,
+    on_refusal: Callable[[Refusal], None],
+) -> int:
+    """Publish every row and return how many the broker acknowledged: all of them.
+
+    Raises Unavailable or DeadlineExceeded when it does not. Publishing the same rows again is harmless.
+    """
+    for row in read:
+        if isinstance(row, Refusal):
+            on_refusal(row)
+        else:
+            delivery.send(message(topic_of(row.record), row.record, namespace=namespace, source=SOURCE))
+    return delivery.finish()
