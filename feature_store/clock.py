@@ -51,12 +51,15 @@ class ViewClock:
         """Whether anything may be shown by it."""
         return self.clock_ms is not None
 
-    def lag_ms(self, now_s: float) -> int:
-        """How old what the job has seen is at `now_s` (monotonic): by the log, or by its own standstill if that is
-        longer, as when nobody ticks or the broker is gone. 0 where nothing is known."""
+    def lag_ms(self, now_s: float, as_of_ms: int) -> int:
+        """How far the job is behind at `now_s` (monotonic), for a value known as of `as_of_ms`.
+
+        By the log (which has come at least as far as the value), or by the job's own standstill if that is longer, as
+        when nobody ticks or the broker is gone. 0 where nothing is known.
+        """
         if self.clock_ms is None or self.newest_ms is None:
             return 0
-        return max(self.newest_ms - self.clock_ms, int((now_s - self.moved_s) * 1000), 0)
+        return max(max(self.newest_ms, as_of_ms) - self.clock_ms, int((now_s - self.moved_s) * 1000), 0)
 
 
 def advance(before: ViewClock, partitions: Iterable[Progress], now_s: float) -> ViewClock:

@@ -6,7 +6,7 @@ key means expired. The same value at the same clock is put in place but its life
 again: a writer that restarts while a job stands still cannot keep a stale value alive.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,17 +103,18 @@ class Guard:
 class Presence:
     """Notices that a Valkey has lost what was written: flushed, restarted, or another one now."""
 
-    def __init__(self, client: Any, mark: str, token: str) -> None:
+    def __init__(self, client: Any, mark: str, token: Callable[[], str]) -> None:
         self._client, self._mark, self._token = client, mark, token
         self._known: tuple[bytes, str] | None = None
 
     def lost(self) -> bool:
         """Whether everything is to be written again; True the first time.
 
-        The mark is set only where it is missing, so that several writers agree on one. Raises what the driver raises.
+        The mark, a new `token` each time, is set only where it is missing, so that several writers agree on one.
+        Raises what the driver raises.
         """
         pipe = self._client.pipeline(transaction=False)
-        pipe.set(self._mark, self._token, nx=True)
+        pipe.set(self._mark, self._token(), nx=True)
         pipe.get(self._mark)
         pipe.info("server")
         _, mark, server = pipe.execute()

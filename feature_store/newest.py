@@ -105,7 +105,7 @@ class Newest:
                 self._forget(name)
                 continue
             clock = clocks[entry.view.name]
-            entry.caused_ms, entry.clock_ms, entry.lag_ms = None, clock.clock_ms, clock.lag_ms(now_s)
+            entry.caused_ms, entry.clock_ms, entry.lag_ms = None, clock.clock_ms, clock.lag_ms(now_s, entry.as_of_ms)
             lives_ms = [ttl_s * 1000 - entry.lag_ms for ttl_s in self._ttls_s[entry.view.name]]
             self._dark.pop(name, None)
             if min(lives_ms) <= 0:
@@ -160,7 +160,7 @@ class Newest:
         if entry is None:
             return True
         clock = clocks[entry.view.name]
-        now_ms = clock.lag_ms(now_s)
+        now_ms = clock.lag_ms(now_s, entry.as_of_ms)
         return _moved(entry, clock) and any(
             now_ms < ttl_s * 1000 <= entry.lag_ms for ttl_s in self._ttls_s[entry.view.name]
         )

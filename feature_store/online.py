@@ -178,7 +178,7 @@ class OnlineWriter:
 
     def _write(self, entry: Entry, clocks: dict[str, ViewClock], now_s: float) -> Write:
         clock = clocks[entry.view.name]
-        lag_ms = clock.lag_ms(now_s)
+        lag_ms = clock.lag_ms(now_s, entry.as_of_ms)
         return Write(
             guard=entry.view.entity_key(entry.entity, self._namespace),
             view=entry.view.name,

@@ -61,7 +61,7 @@ def online_writer(settings: Settings, stop: threading.Event, now_ms: Callable[[]
                 consumer=consumer,
                 letters=letters,
                 guard=Guard(client),
-                presence=Presence(client, mark, uuid.uuid4().hex),
+                presence=Presence(client, mark, lambda: uuid.uuid4().hex),
                 clocks=partial(_seen, clocks),
                 now_ms=now_ms,
                 chance=random.random,
