@@ -241,6 +241,12 @@ def test_everything_that_a_user_meets_is_in_the_docs(kind: str, names: list[str]
     assert not silent, f"a {kind} without a word in docs/ or README.md:{listed(silent)}"
 
 
+def test_the_alerts_ask_for_metrics_that_exist() -> None:
+    told = set(re.findall(r"\bargus_[a-z_]+[a-z]", (ROOT / "docs/operations.md").read_text()))
+    known = {metric.name for metric in METRICS}
+    assert {name.removesuffix("_bucket") for name in told} <= known
+
+
 def test_no_file_names_a_package_registry_or_puts_work_off() -> None:
     put_off = ("TO" + "DO", "FIX" + "ME")
     offences = []
