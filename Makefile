@@ -59,7 +59,7 @@ clean: ## stop an embedded stack of this folder; remove its data and everything 
 		exit 1; \
 	fi
 	echo 'setup: uv $(UV_VERSION)'
-	"$(PYTHON)" -m pip install --quiet --no-user --no-deps --upgrade --no-warn-script-location \
+	PIP_ROOT_USER_ACTION=ignore "$(PYTHON)" -m pip install --quiet --no-user --no-deps --upgrade --no-warn-script-location \
 		--disable-pip-version-check --target .tools uv==$(UV_VERSION)
 
 .venv/.synced: pyproject.toml uv.lock | .tools/uv-$(UV_VERSION).dist-info/RECORD
