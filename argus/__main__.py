@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from argus.commands import docs, features, ingest, stack, topics, writers
+from argus.commands import docs, features, ingest, replay, stack, topics, writers
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 
 app.add_typer(topics.app, name="topics")
 app.command("ingest")(ingest.ingest)
+app.command("replay")(replay.replay)
 app.command("docs")(docs.docs)
 app.command("up")(stack.up)
 app.command("down")(stack.down)

@@ -1,7 +1,6 @@
 """`argus ingest`: files of CI results into the namespace's topics."""
 
 import json
-import sys
 import time
 from typing import Annotated
 
@@ -74,7 +73,7 @@ def ingest(
     if as_json:
         told = {
             "accepted": accepted, "refused": refusals.count, "shifted_ms": by_ms, "took_s": round(took_s, 3),
-            "refusals": [{name: getattr(one, name) for name in one.__struct_fields__} for one in refusals.listed],
+            "refusals": refusals.plain(),
         }  # fmt: skip
         print(json.dumps(told, indent=1))
     else:
@@ -82,4 +81,4 @@ def ingest(
         shifted = f", moved by {by_ms // 60_000:+,} min" if by_ms else ""
         print(f"accepted {accepted:,}, refused {refusals.count:,}{shifted} ({took_s:.1f} s)")
     if refusals.count:
-        sys.exit(1)
+        raise typer.Exit(1)

@@ -17,6 +17,10 @@ MOST_REFUSALS_SHOWN = 20
 MOST_REFUSALS_LISTED = 10_000
 
 
+Moved = Callable[[int], None]
+"""Moves a progress bar to a position."""
+
+
 class InputFormat(StrEnum):
     """How a file is read."""
 
@@ -82,6 +86,10 @@ class Refusals:
         if len(self.listed) < MOST_REFUSALS_LISTED:
             self.listed.append(one)
 
+    def plain(self) -> list[dict[str, str]]:
+        """Those that are kept, for JSON."""
+        return [{name: getattr(one, name) for name in one.__struct_fields__} for one in self.listed]
+
     def show(self) -> None:
         """Tell the first of them on stderr, one a line."""
         for one in self.listed[:MOST_REFUSALS_SHOWN]:
@@ -92,7 +100,7 @@ class Refusals:
 
 
 @contextmanager
-def bar(total: int, label: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+def bar(total: int, label: str, *, quiet: bool) -> Iterator[Moved]:
     """A progress bar on stderr while a person watches; gives the function that moves it to a position."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
