@@ -2,9 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from contracts.jobs import Job
+    from contracts.settings import Settings
 
 Data = Annotated[Path | None, typer.Option("--data", help="data folder; default ARGUS_DATA or .argus")]
 
@@ -12,7 +16,7 @@ Data = Annotated[Path | None, typer.Option("--data", help="data folder; default 
 def up(
     detach: Annotated[bool, typer.Option("--detach", help="return when everything is ready, leave it running")] = False,
     job: Annotated[list[str] | None, typer.Option("--job", help="job to run; default all, repeatable")] = None,
-    no_jobs: Annotated[bool, typer.Option("--no-jobs", help="start the servers alone")] = False,
+    no_jobs: Annotated[bool, typer.Option("--no-jobs", help="submit no jobs; those that ran before come back")] = False,
     data: Data = None,
 ) -> None:
     """Start Kafka, Valkey, Postgres, Flink, the writers, the gateway and the jobs on this machine."""
@@ -30,7 +34,7 @@ def up(
     if detach:
         start(_folder(data), jobs=wanted, show=progress)
     else:
-        serve(_folder(data), jobs=wanted, show=progress, told=_told)
+        serve(_folder(data), jobs=wanted, submit=_submit, show=progress, told=_told)
 
 
 def down(data: Data = None) -> None:
@@ -71,6 +75,12 @@ def jars(
         _told(f"{len(resolve())} jars locked")
     count = _fetch_jars()
     _told(f"{len(locked())} jars in {FOLDER} as locked, {count} fetched")
+
+
+def _submit(job: "Job", settings: "Settings", savepoint: str | None) -> str:
+    from argus.submit import submit  # type: ignore[import-untyped,unused-ignore]
+
+    return str(submit(job, settings, savepoint=savepoint))
 
 
 def _fetch_jars() -> int:

@@ -1,6 +1,9 @@
 """The table of everything that an embedded stack runs. A new process of ours is a line here."""
 
 import os
+import sys
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +20,14 @@ from argus.stack.postgres import dsn, postgres
 from argus.stack.process import Account
 from argus.stack.valkey import valkey
 from contracts.settings import Settings
+from feature_store.migrate import migrate
 
 PORTS = ("kafka", "kafka_controller", "valkey", "postgres", "flink", "flink_rpc", "flink_jobmanager_metrics",
          "flink_taskmanager_metrics", "online_writer", "history_writer", "gateway", "supervisor")  # fmt: skip
 """Names of the ports that a stack remembers."""
+
+JOBS_NEED = ("jobmanager", "topics")
+"""A submission may begin while the TaskManager starts; it waits for slots."""
 
 STEP_DEADLINE_S = 30.0
 SECRETS = ("valkey", "postgres", "admin_token")
@@ -64,9 +71,44 @@ def table(data: Path, known: Known, settings: Settings, account: Account) -> Tab
         postgres(data, port=ports["postgres"], password=secrets["postgres"], account=account),
     )
     cluster = flink(data, ports=ports, connector=next((JARS / "flink").glob("*.jar")))
-    steps = (Step("topics", partial(_ensure_topics, settings), after=("kafka",)),)
-    return Table((*servers, *cluster), steps)
+    ours = (
+        _ours(data, "online-writer", ports["online_writer"], after=("topics", "valkey")),
+        _ours(data, "history-writer", ports["history_writer"], after=("topics", "migrations")),
+    )
+    steps = (
+        Step("topics", partial(_ensure_topics, settings), after=("kafka",)),
+        Step("migrations", partial(_migrate, settings), after=("postgres",)),
+    )
+    return Table((*servers, *cluster, *ours), steps)
+
+
+def _ours(data: Path, command: str, port: int, *, after: tuple[str, ...]) -> Child:
+    """A process of ours: the command of the same name, ready when /readyz says so."""
+    return Child(
+        name=command,
+        stage=3,
+        command=(sys.executable, "-m", "argus", command),
+        probe=partial(_probe, port),
+        cwd=data,
+        env=environment(data) | {"ARGUS_METRICS_PORT": str(port), "PYTHONUNBUFFERED": "1"},
+        after=after,
+    )
+
+
+def _probe(port: int) -> str | None:
+    """What /readyz names, None when it is ready."""
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/readyz", timeout=2):
+            return None
+    except urllib.error.HTTPError as unready:
+        return unready.read(200).decode(errors="replace").strip()
+    except OSError:
+        return f"port {port}"
 
 
 def _ensure_topics(settings: Settings) -> None:
     topics.ensure(settings, deadline_s=STEP_DEADLINE_S)
+
+
+def _migrate(settings: Settings) -> None:
+    migrate(settings.postgres.get_secret_value(), settings.namespace)

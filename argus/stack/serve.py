@@ -6,13 +6,17 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from argus.stack import children, jars
+from argus.stack.flink import checkpoints
 from argus.stack.folder import lock, opened, read_known, write_known, write_private
+from argus.stack.keeper import Keeper, Submit, overview, why
 from argus.stack.leftovers import reap
 from argus.stack.ports import chosen
 from argus.stack.process import unprivileged
+from argus.stack.records import read, record
 from argus.stack.status import Status, write_status
 from argus.stack.supervisor import Supervisor, first_told
 from contracts.errors import ArgusError, Misconfigured
@@ -24,11 +28,11 @@ START_DEADLINE_S = 180.0
 Show = Callable[[Status], None]
 
 
-def serve(data: Path, *, jobs: tuple[str, ...], show: Show, told: Callable[[str], None]) -> None:
+def serve(data: Path, *, jobs: tuple[str, ...], submit: Submit, show: Show, told: Callable[[str], None]) -> None:
     """Run the stack until SIGINT, SIGTERM or SIGHUP. Call it on the main thread: children die with that thread.
 
-    `jobs` are submitted unless they were recorded already. Raises Misconfigured when it must not start, and
-    DeadlineExceeded when something does not become ready.
+    `jobs` are submitted unless they are recorded; those that are recorded ran before, and come back. Raises
+    Misconfigured when it must not start, and DeadlineExceeded when something does not become ready.
     """
     data = opened(data)
     with lock(data):
@@ -39,7 +43,10 @@ def serve(data: Path, *, jobs: tuple[str, ...], show: Show, told: Callable[[str]
         reap(data, told=told)
         settings = _prepare(data)
         status.addresses = {"kafka": settings.kafka, "flink": settings.flink, "gateway": f"http://{settings.gateway}"}
-        asyncio.run(_serve(data, settings, status, show))
+        for name in jobs:
+            if read(data, name, settings.namespace) is None:
+                record(data, name, settings)
+        asyncio.run(_serve(data, settings, status, submit, show))
 
 
 def _prepare(data: Path) -> Settings:
@@ -56,21 +63,31 @@ def _prepare(data: Path) -> Settings:
     return read_settings(children.environment(data), data=data, namespace="", clock="life")
 
 
-async def _serve(data: Path, settings: Settings, status: Status, show: Show) -> None:
+async def _serve(data: Path, settings: Settings, status: Status, submit: Submit, show: Show) -> None:
     def changed() -> None:
         status.children, status.steps = supervisor.statuses()
+        status.jobs = keeper.statuses
         write_status(data, status)
         show(status)
 
     table = children.table(data, read_known(data), settings, unprivileged())
     supervisor = Supervisor(data, table.children, table.steps, changed)
+    keeper = Keeper(
+        data,
+        checkpoints(data),
+        settings,
+        submit=submit,
+        overview=partial(overview, settings.flink),
+        why=partial(why, settings.flink),
+        changed=changed,
+    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     begun = time.monotonic()
-    running = asyncio.create_task(supervisor.run())
-    ready = asyncio.create_task(supervisor.ready())
+    running = asyncio.create_task(_run(supervisor, keeper))
+    ready = asyncio.create_task(_ready(supervisor, keeper))
     stopped = asyncio.create_task(stop.wait())
     failure: ArgusError | None = None
     try:
@@ -99,3 +116,15 @@ async def _serve(data: Path, settings: Settings, status: Status, show: Show) -> 
             changed()
     if failure:
         raise failure
+
+
+async def _run(supervisor: Supervisor, keeper: Keeper) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(supervisor.run())
+        await supervisor.ready(*children.JOBS_NEED)
+        group.create_task(keeper.run())
+
+
+async def _ready(supervisor: Supervisor, keeper: Keeper) -> None:
+    await supervisor.ready()
+    await keeper.running.wait()

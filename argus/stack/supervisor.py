@@ -47,9 +47,9 @@ class Supervisor:
         """Of the children and of the steps."""
         return [kept.status for kept in self._kept.values()], [status for _, _, status in self._steps.values()]
 
-    async def ready(self) -> None:
-        """Until every child has been ready and every step is done."""
-        for name in (*self._kept, *self._steps):
+    async def ready(self, *names: str) -> None:
+        """Until the named children are ready and steps done; all of them without a name."""
+        for name in names or (*self._kept, *self._steps):
             await self._event(name).wait()
 
     async def run(self) -> None:
@@ -201,6 +201,8 @@ def _ending(code: int) -> str:
 
 def first_told(group: BaseExceptionGroup) -> ArgusError | None:
     """The error for a person in what a task group raised; None if there is a bug among them."""
-    _, bugs = group.split(ArgusError)
-    told = [error for error in group.exceptions if isinstance(error, ArgusError)]
-    return told[0] if told and bugs is None else None
+    told, bugs = group.split(ArgusError)
+    first: BaseException | None = told
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first if isinstance(first, ArgusError) and bugs is None else None
