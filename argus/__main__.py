@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from argus.commands import docs, features, ingest, replay, stack, topics, writers
+from argus.commands import docs, features, gateway, ingest, replay, simulate, stack, topics, writers
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(topics.app, name="topics")
 app.command("ingest")(ingest.ingest)
 app.command("replay")(replay.replay)
+app.command("simulate")(simulate.simulate)
 app.command("docs")(docs.docs)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
@@ -27,6 +28,8 @@ app.command("online-writer")(writers.online_writer)
 app.command("history-writer")(writers.history_writer)
 app.command("migrate")(writers.migrate)
 app.add_typer(features.app, name="features")
+app.command("gateway")(gateway.gateway)
+app.command("tick")(gateway.tick)
 
 
 def main() -> None:
