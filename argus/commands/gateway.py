@@ -1,0 +1,23 @@
+"""`argus gateway` and `argus tick`."""
+
+
+def gateway() -> None:
+    """Serve features over HTTP and tick, until stopped."""
+    import time
+
+    from argus.process import started
+    from contracts.settings import read_settings
+    from gateway.processes import gateway as run
+
+    settings = read_settings()
+    run(settings, started(settings.log_format), now_ms=lambda: time.time_ns() // 1_000_000)
+
+
+def tick() -> None:
+    """Send one tick a second to every partition of the input topics, until stopped."""
+    from argus.process import started
+    from contracts.settings import read_settings
+    from gateway.processes import tick as run
+
+    settings = read_settings()
+    run(settings, started(settings.log_format))

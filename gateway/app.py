@@ -1,0 +1,83 @@
+"""The gateway's application: routes, who may call them, and how trouble is told.
+
+Trouble is `application/problem+json`. A client never sees a trace: it gets the id under which the log has it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from uuid import uuid4
+
+import structlog
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.exceptions import HTTPException
+
+from contracts import metrics
+from feature_store.metrics import counter
+from feature_store.probe import Check
+from gateway.features import Read, features
+from gateway.token import required
+
+log = structlog.get_logger()
+
+
+def application(
+    *, read: Read, token: str | None, checks: Mapping[str, Check], registry: CollectorRegistry
+) -> FastAPI:  # fmt: skip
+    """The application. `checks` say by name what is needed to be ready and what is wrong with it, None if nothing."""
+    app = FastAPI(title="Argus", docs_url=None, redoc_url=None)
+    requests = counter(metrics.REQUESTS, registry)
+
+    @app.middleware("http")
+    async def count(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        status = 500  # unless an answer says otherwise: a fault of ours passes through here on its way to _broken
+        try:
+            response = await answer(request)
+            status = response.status_code
+        finally:
+            requests.labels(getattr(request.scope.get("route"), "path", "none"), str(status)).inc()
+        return response
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> PlainTextResponse:
+        wrong = [f"{name}: {told}" for name, check in checks.items() if (told := check())]
+        return PlainTextResponse("; ".join(wrong or ["ok"]) + "\n", 503 if wrong else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    def exported() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.include_router(features(read), dependencies=[Depends(required(token))])
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _broken)
+    return app
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Trouble as RFC 9457 has it."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+
+
+async def _refused(_: Request, refused: Exception) -> Response:
+    assert isinstance(refused, HTTPException)
+    return problem(refused.status_code, str(refused.detail), refused.headers)
+
+
+async def _invalid(_: Request, invalid: Exception) -> Response:
+    assert isinstance(invalid, RequestValidationError)
+    told = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in invalid.errors())
+    return problem(422, told)
+
+
+async def _broken(request: Request, broken: Exception) -> Response:
+    trouble = uuid4().hex
+    log.error("request failed", id=trouble, path=request.url.path, exc_info=broken)
+    return problem(500, f"a fault of ours; the log has it under {trouble}")

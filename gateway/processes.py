@@ -1,0 +1,99 @@
+"""The gateway and the ticker as processes: clients made once from the settings, until told to stop."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from contracts import metrics
+from contracts.errors import Misconfigured
+from contracts.settings import Settings
+from feature_store.connections import postgres_connection, valkey_client
+from feature_store.log import admin_client
+from feature_store.metrics import counter
+from feature_store.probe import probe
+from feature_store.reader import Reader
+from gateway.app import application
+from gateway.letters import count_letters
+from gateway.reachable import TIMEOUT_S, broker_answers, postgres_answers, thread_lives, valkey_answers
+from gateway.ticks import Ticker, keep_ticking
+
+log = structlog.get_logger()
+
+
+def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]) -> None:
+    """Answer on settings.gateway until stopped; ticks in its namespace when that lives by life's clock.
+
+    Raises Misconfigured when the address cannot be listened on.
+    """
+    registry = CollectorRegistry()
+    listener = _listener(settings.gateway)
+    client = valkey_client(settings.valkey.get_secret_value(), timeout_s=TIMEOUT_S)
+    dsn = settings.postgres.get_secret_value()
+    seen = counter(metrics.DEAD_LETTERS_SEEN, registry)
+    threads = {
+        "dead letters": threading.Thread(
+            target=count_letters, args=(settings.kafka, settings.namespace, seen, stop), daemon=True
+        )
+    }
+    if settings.clock == "life":
+        ticker = Ticker(settings.kafka, settings.namespace, counter(metrics.TICKS, registry))
+        threads["ticks"] = threading.Thread(target=keep_ticking, args=(ticker, stop), daemon=True)
+    for thread in threads.values():
+        thread.start()
+    app = application(
+        read=Reader(client, settings.namespace, now_ms).read,
+        token=settings.admin_token.get_secret_value() if settings.admin_token else None,
+        checks={
+            "broker": broker_answers(admin_client(settings.kafka)),
+            "valkey": valkey_answers(client),
+            "postgres": postgres_answers(partial(postgres_connection, dsn, settings.namespace, timeout_s=TIMEOUT_S)),
+            **{name: thread_lives(thread) for name, thread in threads.items()},
+        },
+        registry=registry,
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
+    )
+    threading.Thread(target=_stop_server, args=(server, stop), daemon=True).start()
+    log.info("started", process="gateway", namespace=settings.namespace, address=settings.gateway)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        stop.set()
+        listener.close()
+        for thread in threads.values():
+            thread.join(timeout=5)
+        client.close()
+    log.info("stopped", process="gateway")
+
+
+def tick(settings: Settings, stop: threading.Event) -> None:
+    """Tick alone until stopped. Raises Misconfigured in a namespace whose clock is a replayer's."""
+    if settings.clock == "replay":
+        raise Misconfigured("ARGUS_CLOCK=replay: in this namespace the replayer ticks, by its own clock")
+    registry = CollectorRegistry()
+    ticker = Ticker(settings.kafka, settings.namespace, counter(metrics.TICKS, registry))
+    admin = admin_client(settings.kafka)
+    with probe(settings.metrics_port, registry, healthy=lambda: None, ready=broker_answers(admin)) as port:
+        log.info("started", process="tick", namespace=settings.namespace, probe_port=port)
+        keep_ticking(ticker, stop, time.monotonic)
+        log.info("stopped", process="tick")
+
+
+def _listener(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        return socket.create_server((host, int(port)), backlog=256)
+    except OSError as taken:
+        raise Misconfigured(f"ARGUS_GATEWAY={address}: {taken.strerror}; choose another port") from taken
+
+
+def _stop_server(server: uvicorn.Server, stop: threading.Event) -> None:
+    stop.wait()
+    server.should_exit = True
