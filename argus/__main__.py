@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from argus.commands import docs, features, gateway, ingest, replay, simulate, stack, topics, writers
+from argus.commands import dead_letters, docs, features, gateway, ingest, replay, simulate, stack, topics, writers
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.add_typer(topics.app, name="topics")
 app.command("ingest")(ingest.ingest)
 app.command("replay")(replay.replay)
 app.command("simulate")(simulate.simulate)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("docs")(docs.docs)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
