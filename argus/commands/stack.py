@@ -63,6 +63,25 @@ def status(
         raise typer.Exit(1)
 
 
+def doctor(data: Data = None) -> None:
+    """Look for what keeps the stack from starting or from being right, and name the remedy. Exit code 1 if any is."""
+    import os
+
+    from rich.console import Console
+
+    from argus.stack.examine import examine
+    from contracts.settings import read_settings
+
+    console, wrong = Console(highlight=False), 0
+    for finding in examine(read_settings(data=data) if data else read_settings(), dict(os.environ)):
+        mark = "[red]wrong[/]" if finding.remedy else "[green]ok[/]   "
+        console.print(f"{mark}  {finding.about:<12}", end=" ")
+        console.print(finding.told + (f"\n       remedy: {finding.remedy}" if finding.remedy else ""), markup=False)
+        wrong += bool(finding.remedy)
+    if wrong:
+        raise typer.Exit(1)
+
+
 def jars(
     relock: Annotated[bool, typer.Option("--relock", help="resolve the versions anew and write the lock")] = False,
 ) -> None:

@@ -74,6 +74,7 @@ def table(data: Path, known: Known, settings: Settings, account: Account) -> Tab
     ours = (
         _ours(data, "online-writer", ports["online_writer"], after=("topics", "valkey")),
         _ours(data, "history-writer", ports["history_writer"], after=("topics", "migrations")),
+        _ours(data, "gateway", ports["gateway"], after=("topics", "valkey")),
     )
     steps = (
         Step("topics", partial(_ensure_topics, settings), after=("kafka",)),

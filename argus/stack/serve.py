@@ -9,18 +9,22 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from argus.stack import children, jars
 from argus.stack.flink import checkpoints
 from argus.stack.folder import lock, opened, read_known, write_known, write_private
 from argus.stack.keeper import Keeper, Submit, overview, why
 from argus.stack.leftovers import reap
-from argus.stack.ports import chosen
+from argus.stack.measures import Measures
+from argus.stack.ports import LOOPBACK, chosen
 from argus.stack.process import unprivileged
 from argus.stack.records import read, record
 from argus.stack.status import Status, write_status
 from argus.stack.supervisor import Supervisor, first_told
 from contracts.errors import ArgusError, Misconfigured
 from contracts.settings import Settings, read_settings
+from feature_store.probe import probe
 
 START_DEADLINE_S = 180.0
 """For everything together; each child has its own, shorter one."""
@@ -68,9 +72,14 @@ async def _serve(data: Path, settings: Settings, status: Status, submit: Submit,
         status.children, status.steps = supervisor.statuses()
         status.jobs = keeper.statuses
         write_status(data, status)
+        measures.update(status)
         show(status)
 
-    table = children.table(data, read_known(data), settings, unprivileged())
+    registry = CollectorRegistry()
+    measures = Measures(registry)
+    known = read_known(data)
+    status.addresses["supervisor"] = f"http://{LOOPBACK}:{known.ports['supervisor']}"
+    table = children.table(data, known, settings, unprivileged())
     supervisor = Supervisor(data, table.children, table.steps, changed)
     keeper = Keeper(
         data,
@@ -85,6 +94,15 @@ async def _serve(data: Path, settings: Settings, status: Status, submit: Submit,
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
+    with probe(known.ports["supervisor"], registry, healthy=measures.healthy, ready=measures.ready):
+        await _until(stop, supervisor, keeper, status, changed)
+    (data / "pids.json").unlink(missing_ok=True)
+
+
+async def _until(
+    stop: asyncio.Event, supervisor: Supervisor, keeper: Keeper, status: Status, changed: Callable[[], None]
+) -> None:
+    """Run until `stop` or a failure, then stop the children. Raises the ArgusError of a failed start."""
     begun = time.monotonic()
     running = asyncio.create_task(_run(supervisor, keeper))
     ready = asyncio.create_task(_ready(supervisor, keeper))
@@ -111,7 +129,6 @@ async def _serve(data: Path, settings: Settings, status: Status, submit: Submit,
             status.phase = "stopping"
             changed()
             await supervisor.stop()
-            (data / "pids.json").unlink(missing_ok=True)
             status.phase, status.reason = ("failed", str(failure)) if failure else ("stopped", "")
             changed()
     if failure:
