@@ -62,7 +62,7 @@ FEATURES = (
     ),
 )  # fmt: skip
 
-_KEY = re.compile(r"^(?P<entity>[a-z]+):(?P<id>.+):(?P<feature>[a-z0-9_]+)$")
+_KEY = re.compile(r"(?P<entity>[a-z]+):(?P<id>.+):(?P<feature>[a-z0-9_]+)")
 
 
 def parse_key(key: str) -> tuple[Feature, str]:
@@ -74,11 +74,11 @@ def parse_key(key: str) -> tuple[Feature, str]:
 
     Raises BadRecord when no such feature is in the catalogue or the entity is malformed.
     """
-    match = _KEY.match(key)
+    match = _KEY.fullmatch(key)
     if match:
         for feature in FEATURES:
             if (feature.view.entity, feature.name) == (match["entity"], match["feature"]):
-                if not re.fullmatch(PROJECT_PATTERN.strip("^$"), match["id"]):
+                if not re.fullmatch(PROJECT_PATTERN, match["id"]):
                     raise BadRecord("key", key, "names no project of the form <tenant>/<name>")
                 return feature, match["id"]
     known = ", ".join(f"{feature.view.entity}:{{id}}:{feature.name}" for feature in FEATURES)

@@ -20,10 +20,13 @@ FUTURE_MS = 5 * 60_000
 LATE_MS = 24 * 3_600_000
 """An event time further than this before its arrival is too late to be counted."""
 
-PROJECT_PATTERN = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$"
+NO_MORE = r"$(?!\n)"
+"""The end of a pattern: `$` alone also matches before a last newline in Python, though not in other languages."""
+
+PROJECT_PATTERN = r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+" + NO_MORE
 
 Project = Annotated[str, Meta(pattern=PROJECT_PATTERN, max_length=255, description="<tenant>/<name>")]
-Identifier = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+" + NO_MORE)]
 EventTime = Annotated[int, Meta(ge=EARLIEST_MS, description="epoch milliseconds, UTC")]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]

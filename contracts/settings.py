@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.errors import Misconfigured
 
@@ -56,22 +56,33 @@ class Settings(BaseSettings):
     )
     log_format: Literal["json", "console"] = Field("json", description="how log lines are written")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the names are those that pydantic-settings passes
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given, then the file: the environment is an argument of `read_settings`, read nowhere else."""
+        return init_settings, dotenv_settings
+
 
 def read_settings(environ: Mapping[str, str] | None = None, **changed: object) -> Settings:
-    """The settings of this process; `changed` are those given on the command line and win.
+    """The settings of this process; `environ` is the process's own unless given, `changed` wins over it.
 
     Raises Misconfigured, naming each variable that makes no sense and its value.
     """
     environ = os.environ if environ is None else environ
-    data = Path(str(changed.get("data") or environ.get("ARGUS_DATA") or ".argus"))
-    unknown = sorted(
-        name for name in environ
-        if name.startswith("ARGUS_") and name.removeprefix("ARGUS_").lower() not in Settings.model_fields
-    )  # fmt: skip
+    variables = {f"ARGUS_{name.upper()}": name for name in Settings.model_fields}
+    unknown = sorted(name for name in environ if name.startswith("ARGUS_") and name not in variables)
     if unknown:
         raise Misconfigured(f"no such setting: {', '.join(unknown)}; docs/settings.md has them all")
+    given = {variables[name]: value for name, value in environ.items() if name in variables} | changed
+    data = Path(str(given.get("data") or ".argus"))
     try:
-        return Settings(_env_file=data / "argus.env", **{"data": data, **changed})  # type: ignore[arg-type,call-arg]
+        return Settings(_env_file=data / "argus.env", **{**given, "data": data})  # type: ignore[arg-type,call-arg]
     except ValidationError as bad:
         told = "; ".join(
             f"ARGUS_{'_'.join(map(str, error['loc'])).upper()}={error['input']!r}: {error['msg']}"
