@@ -15,6 +15,7 @@ class CatchUp:
     def __init__(self) -> None:
         self._ends: dict[Partition, int | None] = {}  # None: not asked yet
         self._behind: set[Partition] = set()
+        self._read: dict[Partition, int] = {}
         self.left: list[Partition] = []
 
     @property
@@ -33,6 +34,7 @@ class CatchUp:
             at.offset = OFFSET_BEGINNING
             self._ends[(at.topic, at.partition)] = None
             self._behind.add((at.topic, at.partition))
+            self._read[(at.topic, at.partition)] = 0
         consumer.assign(partitions)
 
     def on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -51,7 +53,7 @@ class CatchUp:
             except KafkaException:
                 return
             self._ends[place] = end
-            if first == end:
+            if first == end or self._read[place] >= end:
                 self._behind.discard(place)
 
     def passed(self, message: Any) -> bool | None:
@@ -64,8 +66,8 @@ class CatchUp:
             return None
         if place not in self._behind:
             return True
-        end = self._ends[place]
-        if end is not None and message.offset() + 1 >= end:
+        end, self._read[place] = self._ends[place], message.offset() + 1
+        if end is not None and self._read[place] >= end:
             self._behind.discard(place)
         return False
 
