@@ -107,3 +107,12 @@ def stack() -> Iterator[Stack]:
     finally:
         stop_stack(running)
         shutil.rmtree(data)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Recordings that lie beside the repository; a machine without them skips what needs them."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no recordings at {folder}")
+    return folder
