@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -120,23 +121,13 @@ def flow(settings: Settings) -> Iterator[Flow]:
 def running(target: Callable[[threading.Event], None]) -> Iterator[None]:
     """`target` in a thread of its own, stopped at the end of the block; its failure fails the test."""
     stop = threading.Event()
-    failed: list[BaseException] = []
-
-    def run() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(target, stop)
         try:
-            target(stop)
-        except BaseException as broken:
-            failed.append(broken)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive(), "it does not stop"
-        assert not failed, failed
+            yield
+        finally:
+            stop.set()
+            ended.result(30)
 
 
 def free_port() -> int:

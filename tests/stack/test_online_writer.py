@@ -1,6 +1,8 @@
 """The way from a view's topic to a key that can be read."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -245,3 +247,28 @@ def _letters(day: Flow, count: int) -> list[DeadLetter]:
     consumer.close()
     assert extra is None
     return letters
+
+
+def test_a_writer_that_is_killed_loses_nothing(stack: Stack, day: Flow) -> None:
+    environment = stack.environment(day.settings.namespace) | {"ARGUS_METRICS_PORT": str(day.settings.metrics_port)}
+    command = [sys.executable, "-m", "argus", "online-writer"]
+
+    def started() -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        eventually("ready", lambda: fetched(day, "/readyz"), lambda answer: answer[0] == 200, 30)
+        return process
+
+    process = started()
+    try:
+        day.put(health(PROJECT, 0.25, now_ms()))
+        present(day, RATE, 0.25)
+        process.kill()
+        process.wait(10)
+        day.put(health(PROJECT, 0.5, now_ms()))
+        day.put(health("acme/new", 0.75, now_ms()))
+        process = started()
+        present(day, RATE, 0.5)
+        present(day, "project:acme/new:failure_rate_24h", 0.75)
+    finally:
+        process.kill()
+        process.wait(10)
