@@ -1,0 +1,47 @@
+"""The options of ingest and replay, and what they say when they make no sense."""
+
+import pytest
+
+from argus.commands.inputs import InputFormat, Refusals, reading_of
+from argus.commands.replay import speed_of
+from contracts.errors import Misconfigured
+from gateway.ingest.refusal import refusal
+
+
+def test_maps_may_be_repeated_or_joined_by_commas() -> None:
+    how = reading_of(InputFormat.CSV, ["a=run, b=job", "c=project"], None)
+    assert {"a", "b", "c"} <= how.needed
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        ({"project": "acme/a"}, "--run: Object missing required field"),
+        ({"project": "acme", "run": "1", "job": "t"}, "--project: "),
+    ],
+)
+def test_a_report_of_nobody_is_refused(report: dict, told: str) -> None:
+    with pytest.raises(Misconfigured, match=told):
+        reading_of(InputFormat.JUNIT, None, None, **report)
+
+
+def test_a_map_without_an_equals_sign_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="COLUMN=FIELD"):
+        reading_of(InputFormat.CSV, ["run"], None)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "0x", "-1x", "60xx", "1e9", "infx"])
+def test_a_speed_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured):
+        speed_of(text)
+
+
+def test_refusals_are_counted_and_the_first_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    refusals = Refusals()
+    for number in range(25):
+        refusals.add(refusal("f.csv", f"line {number}", "outcome", "\x1b[31m", "is none"))
+    refusals.show()
+    told = capsys.readouterr().err.splitlines()
+    assert refusals.count == 25
+    assert told[0] == "refused f.csv, line 0: outcome '\\x1b[31m' is none"
+    assert told[-1] == "refused 5 more: --json lists them"
