@@ -144,8 +144,9 @@ class JobClock:
 
     def _where(self, ends_s: float) -> list[TopicPartition]:
         if self._now_s() >= self._partitions_until_s:
-            # All topics are listed: asking for one by name could create it.
-            found = self._admin.list_topics(timeout=self._left_s(ends_s)).topics
+            # All topics are listed: asking for one by name could create it. The consumer asks, so that it knows the
+            # leaders by now: its first record would else take a second.
+            found = self._consumer.list_topics(timeout=self._left_s(ends_s)).topics
             self._partitions = [
                 TopicPartition(topic, partition)
                 for topic in self._topics
