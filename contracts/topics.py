@@ -107,7 +107,6 @@ def message(topic: Topic, record: Struct, *, namespace: str, source: str, arrive
         ("ce_id", blake2b(value, digest_size=16, person=topic.name.encode()[-16:]).hexdigest().encode()),
         ("ce_source", source.encode()),
         ("ce_type", topic.name.encode()),
-        ("content-type", b"application/json"),
     ]
     headers += [(header, str(getattr(record, part)).encode()) for header, part in topic.headers.items()]
     if arrived_ms is not None:

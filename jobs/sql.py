@@ -1,0 +1,31 @@
+"""SQL jobs: sql/<job>.sql is a SELECT, named after the table it fills; what it cannot use goes to the dead letters."""
+
+from typing import TYPE_CHECKING
+
+from pyflink.common import Configuration
+from pyflink.table import StatementSet
+
+from contracts.jobs import Job
+from jobs.cluster import table_environment
+from jobs.tables import declare, insert_dead_letters, names, read_sql
+
+if TYPE_CHECKING:
+    from contracts.settings import Settings
+
+
+def build(job: Job, settings: "Settings", configured: Configuration) -> StatementSet:
+    """The statements of one SQL job over argus.cicd.runs: its table, and its dead letters."""
+    # nothing in SQL keeps or changes a row that it has passed on, so no operator needs a copy of its own
+    configured.set_string("pipeline.object-reuse", "true")
+    if settings.mini_batch_ms:
+        # rows that meet within the batch are folded once, before and after the shuffle
+        configured.set_string("table.exec.mini-batch.enabled", "true")
+        configured.set_string("table.exec.mini-batch.allow-latency", f"{settings.mini_batch_ms} ms")
+        configured.set_string("table.exec.mini-batch.size", "5000")
+        configured.set_string("table.optimizer.agg-phase-strategy", "TWO_PHASE")
+    environment = table_environment(configured)
+    declare(environment, job, settings, job.name)
+    statements = environment.create_statement_set()
+    statements.add_insert_sql(f"INSERT INTO {job.name}\n{read_sql(job.name, names(job, settings))}")
+    insert_dead_letters(statements, job)
+    return statements

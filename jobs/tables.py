@@ -1,0 +1,102 @@
+"""The tables and views that SQL jobs and folds share: sql/ with this namespace's names filled in."""
+
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING, get_args
+
+from contracts.jobs import Job
+from contracts.records import EARLIEST_MS, Outcome
+from contracts.topics import ARRIVED_MS, DEAD_LETTERS, FAILURE_VELOCITY, PROJECT_HEALTH, RUNS, TICK
+
+if TYPE_CHECKING:  # settings stay where a job is submitted: a task manager needs none, nor the library that reads them
+    from pyflink.table import StatementSet, TableEnvironment
+
+    from contracts.settings import Settings
+
+FUTURE_S = 5 * 60
+"""An event time further than this after its arrival is refused."""
+LATE_S = 24 * 3_600
+"""An event time further than this before its arrival is refused."""
+MAX_ATTEMPT = 10_000
+
+BROKER_S = (
+    f"({EARLIEST_MS // 1000}"
+    " + TIMESTAMPDIFF(SECOND, CAST(TIMESTAMP '2020-01-01 00:00:00' AS TIMESTAMP_LTZ(3)), stamped))"
+)
+"""The broker's time stamp in epoch seconds, counted from 2020 because TIMESTAMPDIFF gives 32 bits."""
+
+
+ARRIVAL_WATERMARK = ", WATERMARK FOR arrival AS arrival - INTERVAL '1' SECOND"
+"""Time passes as records arrive, ticks included; nothing that an event says can move it."""
+
+DEAD_LETTERS_INSERT = """
+INSERT INTO dead_letters
+SELECT origin || U&'\\001F{reader}', '{reader}', reason, origin_topic, origin_partition, origin_offset,
+       message_key, headers, body
+FROM rejected
+"""
+
+
+def literal(text: str) -> str:
+    """A binary literal: headers are compared as bytes, which costs no decoding.
+
+    >>> literal("1")
+    "x'31'"
+    """
+    return f"x'{text.encode().hex()}'"
+
+
+def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, str]:
+    """What the templates under sql/ leave open, for one job in one namespace."""
+    header_ms = f"TRY_CAST(CAST(headers['{ARRIVED_MS}'] AS STRING) AS BIGINT)"
+    replayed = settings.clock == "replay"
+    arrived_s = f"COALESCE({header_ms} / 1000, {BROKER_S})" if replayed else BROKER_S
+    conditions = {
+        "tick": f"COALESCE(headers['ce_type'] = {literal(TICK)}, FALSE)",
+        # a byte that is not UTF-8 becomes U+FFFD, under which two different names would meet
+        "project_ok": "(message_key <> x'' AND CAST(message_key AS STRING) NOT LIKE U&'%\\FFFD%')",
+        "run_ok": "(run <> x'' AND CAST(run AS STRING) NOT LIKE U&'%\\FFFD%')",
+        "attempt_ok": f"(attempt = {literal('1')}"
+        f" OR TRY_CAST(CAST(attempt AS STRING) AS INT) BETWEEN 2 AND {MAX_ATTEMPT})",
+        "outcome_ok": f"(outcome IN ({', '.join(map(repr, get_args(Outcome)))}))",
+        # between LATE_S before and FUTURE_S after, as a distance from the middle: one evaluation rather than two
+        "time_ok": f"(ABS(event_ms / 1000 - arrived_s + {(LATE_S - FUTURE_S) // 2}) <= {(LATE_S + FUTURE_S) // 2})",
+        # nothing fails these; they keep the columns of both readers of runs alike, so that the planner shares them
+        "read_alike": "(origin_partition >= 0 AND origin_offset >= 0 AND CARDINALITY(headers) > 0)",
+    }
+    parts = ("project_ok", "run_ok", "attempt_ok", "outcome_ok", "time_ok", "read_alike")
+    return {
+        **conditions,
+        "countable": f"COALESCE(body IS NOT NULL AND {' AND '.join(conditions[part] for part in parts)}, FALSE)",
+        "earliest_ms": str(EARLIEST_MS),
+        "future_s": str(FUTURE_S),
+        "arrived_s": arrived_s,
+        "arrival": f"COALESCE(TO_TIMESTAMP_LTZ({header_ms}, 3), stamped)" if replayed else "stamped",
+        "kafka": settings.kafka,
+        "group": job.group(settings.namespace),
+        "runs_topic": RUNS.named(settings.namespace),
+        "failure_velocity_topic": FAILURE_VELOCITY.named(settings.namespace),
+        "project_health_topic": PROJECT_HEALTH.named(settings.namespace),
+        "dead_letters_topic": DEAD_LETTERS.named(settings.namespace),
+        "dead_letters_max_bytes": str(DEAD_LETTERS.max_bytes),
+        "watermark": watermark,
+    }
+
+
+def read_sql(name: str, filled: dict[str, str]) -> str:
+    """The statement in sql/<name>.sql, its places filled; a place without a value is a KeyError."""
+    return Template((files("sql") / f"{name}.sql").read_text()).substitute(filled)
+
+
+def declare(
+    environment: "TableEnvironment", job: Job, settings: "Settings", table: str, *, watermark: str = ""
+) -> None:
+    """The tables and views of one job over argus.cicd.runs that fills `table`."""
+    filled = names(job, settings, watermark=watermark)
+    for statement in ("tables/runs", "views/executions", "views/rejected", "tables/dead_letters", f"tables/{table}"):
+        environment.execute_sql(read_sql(statement, filled))
+
+
+def insert_dead_letters(statements: "StatementSet", job: Job) -> None:
+    """What the job cannot use goes to the dead letters, once for each key whatever is read twice."""
+    statements.add_insert_sql(DEAD_LETTERS_INSERT.format(reader=job.name))

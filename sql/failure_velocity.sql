@@ -1,0 +1,31 @@
+-- failure_velocity: runs, failing runs and error runs, per project and minute.
+-- in   executions        job executions by their headers; any order, repeated, up to 24 h late
+-- out  failure_velocity  key (project, minute_ms), corrected whenever a run's least minute moves
+-- keep state 9 d: longer than the log, so that a correction always finds its total
+WITH least_minutes AS (
+    SELECT
+        project,
+        run,
+        MIN(minute_ms)                         AS run_minute,     -- epoch ms
+        MIN(minute_ms) FILTER (WHERE failing)  AS failing_minute, -- epoch ms
+        MIN(minute_ms) FILTER (WHERE erring)   AS error_minute    -- epoch ms
+    FROM executions
+    GROUP BY project, run
+),
+counted AS (
+    SELECT
+        project || U&'\001F' || CAST(minute_ms AS STRING) AS entity,
+        series
+    FROM least_minutes
+    CROSS JOIN UNNEST(ARRAY[run_minute, failing_minute, error_minute]) WITH ORDINALITY AS minutes (minute_ms, series)
+    WHERE minute_ms IS NOT NULL
+)
+SELECT
+    entity,
+    SPLIT_INDEX(entity, U&'\001F', 0)                  AS project,
+    CAST(SPLIT_INDEX(entity, U&'\001F', 1) AS BIGINT)  AS minute_ms,
+    COUNT(*) FILTER (WHERE series = 1)                 AS runs,
+    COUNT(*) FILTER (WHERE series = 2)                 AS failing_runs,
+    COUNT(*) FILTER (WHERE series = 3)                 AS error_runs
+FROM counted
+GROUP BY entity

@@ -1,0 +1,31 @@
+-- runs: the topic argus.cicd.runs as it lies on the broker, ticks and broken rows included.
+-- Bytes stay bytes: what a job needs travels in headers, and no body is parsed here.
+-- CAST(RAND() AS BIGINT) is always 0, which the planner does not know: it may not merge a part that is not
+-- deterministic into its readers, so the headers are looked up once a row, not once for each reader.
+CREATE TABLE runs (
+    message_key BYTES,
+    body BYTES,
+    headers MAP<STRING, BYTES> NOT NULL METADATA FROM 'headers' VIRTUAL,
+    stamped TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+    origin_partition INT METADATA FROM 'partition' VIRTUAL,
+    origin_offset BIGINT METADATA FROM 'offset' VIRTUAL,
+    run AS headers['run'],
+    attempt AS headers['attempt'],
+    outcome AS CAST(headers['outcome'] AS STRING),  -- as bytes, IN would compare identities
+    event_ms AS TRY_CAST(CAST(headers['event_ms'] AS STRING) AS BIGINT) + CAST(RAND() AS BIGINT),
+    arrived_s AS ${arrived_s},
+    arrival AS ${arrival}
+    ${watermark}
+) WITH (
+    'connector' = 'kafka',
+    'topic' = '${runs_topic}',
+    'properties.bootstrap.servers' = '${kafka}',
+    'properties.group.id' = '${group}',
+    'properties.auto.offset.reset' = 'earliest',
+    'scan.startup.mode' = 'group-offsets',
+    'scan.topic-partition-discovery.interval' = '30 s',
+    'key.format' = 'raw',
+    'key.fields' = 'message_key',
+    'value.format' = 'raw',
+    'value.fields-include' = 'EXCEPT_KEY'
+)
