@@ -1,15 +1,27 @@
 """Asking a broker's administrator with a deadline, its refusals told in our errors."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
 
 from contracts.errors import DeadlineExceeded, Misconfigured, Unavailable
+
+_NOT_YET = (
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._NOENT,  # the client knows no leader
+)
+"""What is said of a partition that is being made."""
+_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -36,8 +48,8 @@ def metadata(admin: AdminClient, wait: Wait) -> ClusterMetadata:
         raise told(gone.args[0], f"no broker answers at {wait.address} (ARGUS_KAFKA)") from gone
 
 
-def result(future: "Future[Any]", what: str, wait: Wait, but: int | None = None) -> Any:
-    """What the broker answered, or None when it refused with the error code `but`.
+def result(future: "Future[Any]", what: str, wait: Wait, but: Collection[int] = ()) -> Any:
+    """What the broker answered, or None when it refused with an error code of `but`.
 
     Raises Misconfigured, Unavailable or DeadlineExceeded, naming `what` was asked.
     """
@@ -46,9 +58,31 @@ def result(future: "Future[Any]", what: str, wait: Wait, but: int | None = None)
     except FutureTimeout as late:
         raise DeadlineExceeded(f"the broker at {wait.address} did not finish in time: {what}") from late
     except KafkaException as refused:
-        if refused.args[0].code() == but:
+        if refused.args[0].code() in but:
             return None
         raise told(refused.args[0], what) from refused
+
+
+def end_offsets(admin: AdminClient, counts: Mapping[str, int], wait: Wait) -> dict[str, int]:
+    """Sum of the end offsets of all partitions by topic, given how many each has.
+
+    Waits until every partition answers: a new one has a leader a moment before that leader knows.
+    """
+    ends = dict.fromkeys(counts, 0)
+    asking = [TopicPartition(name, partition) for name, count in counts.items() for partition in range(count)]
+    while asking:
+        not_yet = []
+        for at, future in admin.list_offsets({one: OffsetSpec.latest() for one in asking}).items():
+            found = result(future, f"the end of {at.topic}", wait, but=_NOT_YET)
+            if found is None:
+                not_yet.append(at)
+            else:
+                ends[at.topic] += found.offset
+        asking = not_yet
+        if asking:
+            time.sleep(min(_PAUSE_S, wait.left(f"partitions of {asking[0].topic}")))
+            metadata(admin, wait)  # the client remembers the partitions it saw and looks anew only when told
+    return ends
 
 
 def told(error: KafkaError, what: str) -> Unavailable | Misconfigured:

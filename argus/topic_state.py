@@ -3,10 +3,7 @@
 import time
 from collections.abc import Callable
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import OffsetSpec
-
-from argus.admin import Wait, metadata, result
+from argus.admin import Wait, end_offsets, metadata
 from contracts.errors import Misconfigured
 from contracts.settings import Settings
 from contracts.topics import TOPICS
@@ -34,14 +31,5 @@ def ever_written(
     """The topics of `counts` that hold or held a message."""
     admin = admin_client(settings.kafka)
     wait = Wait(settings.kafka, clock() + deadline_s, clock)
-    asked = admin.list_offsets(
-        {
-            TopicPartition(name, partition): OffsetSpec.latest()
-            for name, count in counts.items()
-            for partition in range(count)
-        }
-    )
-    ends = {at.topic: 0 for at in asked}
-    for at, future in asked.items():
-        ends[at.topic] += result(future, f"the end of {at.topic}", wait).offset
+    ends = end_offsets(admin, counts, wait)
     return [name for name, end in ends.items() if end > 0]

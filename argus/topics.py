@@ -19,13 +19,11 @@ from confluent_kafka.admin import (
     NewTopic,
 )
 
-from argus.admin import Wait, metadata, result
+from argus.admin import Wait, end_offsets, metadata, result
 from contracts.errors import Misconfigured
 from contracts.settings import Settings
 from contracts.topics import TOPICS, Topic
 from feature_store.log import admin_client
-
-_LEADER_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def ensure(
 ) -> list[Change]:
     """Make `topics` of the settings' namespace be as declared; doing it twice changes nothing.
 
-    Returns one Change per topic once every partition has a leader. Raises Misconfigured for what only a person can
+    Returns one Change per topic once every partition answers. Raises Misconfigured for what only a person can
     mend (partitions of a keyed topic, replicas, rights), DeadlineExceeded after `deadline_s` seconds, and Unavailable
     when no broker answers.
     """
@@ -70,8 +68,8 @@ def ensure(
     plan = _plan(settings, topics, found, configs)
     if not dry_run:
         _apply(admin, plan, settings, wait)
-        while not _all_led(metadata(admin, wait), list(existing)):
-            time.sleep(min(_LEADER_POLL_S, wait.left("leaders of new partitions")))
+        created = [topic.named(settings.namespace) for topic in plan.create]
+        end_offsets(admin, dict.fromkeys(created, settings.partitions) | plan.grow, wait)
     return plan.changes
 
 
@@ -166,7 +164,7 @@ def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: Wait) -> N
         ]
         for name, future in admin.create_topics(new).items():
             # Another `ensure` at the same moment declares the same topic: whoever was first, it is there.
-            result(future, f"creation of {name}", wait, but=KafkaError.TOPIC_ALREADY_EXISTS)
+            result(future, f"creation of {name}", wait, but=(KafkaError.TOPIC_ALREADY_EXISTS,))
     if plan.grow:
         for name, future in admin.create_partitions([NewPartitions(*grown) for grown in plan.grow.items()]).items():
             result(future, f"new partitions of {name}", wait)
@@ -183,11 +181,3 @@ def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: Wait) -> N
         ]  # fmt: skip
         for resource, future in admin.incremental_alter_configs(resources).items():
             result(future, f"settings of {resource.name}", wait)
-
-
-def _all_led(metadata: ClusterMetadata, names: list[str]) -> bool:
-    found = [metadata.topics.get(name) for name in names]
-    return all(
-        topic is not None and topic.partitions and all(part.leader >= 0 for part in topic.partitions.values())
-        for topic in found
-    )

@@ -139,8 +139,8 @@ def test_a_burst_brings_many_runs_of_bots() -> None:
 def test_flaky_tests_fail_as_often_as_the_truth_says() -> None:
     world = World(
         seed=3, projects=1, hours=24 * 14, runs_per_hour=20, size_spread=0, flaky_tests_per_project=6,
-        bad_change_ratio=0, regressions_per_day=0, outages_per_day=0, bursts_per_day=0, cancelled_ratio=0, timeout_ratio=0, error_ratio=0,
-        duplicate_ratio=0,
+        bad_change_ratio=0, regressions_per_day=0, outages_per_day=0, bursts_per_day=0, cancelled_ratio=0,
+        timeout_ratio=0, error_ratio=0, duplicate_ratio=0,
     )  # fmt: skip
     lines, truth, _ = made(world)
     flaky = [fact for fact in truth if fact["kind"] == "flaky-test"]
