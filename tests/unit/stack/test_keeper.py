@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 from argus.stack.folder import opened
 from argus.stack.keeper import Keeper
 from argus.stack.records import forget, newest_checkpoint, read, record, recorded
+from argus.submit import Submitted
 from contracts.errors import Unavailable
-from contracts.jobs import Job
 from contracts.settings import Settings
 
 STACK = Settings(flink="http://127.0.0.1:1")
@@ -24,16 +25,20 @@ class Cluster:
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.submitted: list[tuple[str, str, int, str | None]] = []
-        self.refuses: str | None = None
+        self.refuses = ""
+        self.clients = 0
 
-    def submit(self, job: Job, settings: Settings, start: str | None) -> str:
-        """Remember it; refuses when told so."""
-        if self.refuses:
-            raise Unavailable(self.refuses)
-        self.submitted.append((job.name, settings.namespace, settings.parallelism, start))
-        flink_id = f"id{len(self.submitted)}"
-        self.jobs[flink_id] = {"jid": flink_id, "state": "RUNNING", "tasks": {"running": 2, "total": 2}}
-        return flink_id
+    def submit(self, starts: Mapping[str, str | None], settings: Settings) -> Submitted:
+        """Remember them, one client's submissions together; refuses the job that it was told to."""
+        ids = {}
+        self.clients += 1
+        for name, start in starts.items():
+            if name == self.refuses:
+                return Submitted(ids, Unavailable("no slots"))
+            self.submitted.append((name, settings.namespace, settings.parallelism, start))
+            ids[name] = f"id{len(self.submitted)}"
+            self.jobs[ids[name]] = {"jid": ids[name], "state": "RUNNING", "tasks": {"running": 2, "total": 2}}
+        return Submitted(ids, None)
 
 
 def keeper(data: Path, cluster: Cluster) -> Keeper:
@@ -163,17 +168,30 @@ def test_a_job_is_not_called_running_before_all_its_tasks_are(tmp_path: Path) ->
 
 def test_a_refused_submission_is_tried_again_later_and_the_reason_shown(tmp_path: Path) -> None:
     cluster = Cluster()
-    cluster.refuses = "no slots"
+    cluster.refuses = "project"
     kept = keeper(tmp_path, cluster)
     record(tmp_path, "project", STACK)
     turn(kept, tmp_path, cluster)
     assert (kept.statuses[0].state, kept.statuses[0].reason) == ("missing", "no slots")
     turn(kept, tmp_path, cluster)
     assert not cluster.submitted, "the next try is not due"
-    cluster.refuses = None
+    cluster.refuses = ""
     kept = keeper(tmp_path, cluster)
     turn(kept, tmp_path, cluster)
     assert len(cluster.submitted) == 1
+
+
+def test_jobs_with_the_same_settings_share_a_client_and_one_that_is_refused_does_not_take_the_other_with_it(
+    tmp_path: Path,
+) -> None:
+    cluster = Cluster()
+    cluster.refuses = "project"
+    kept = keeper(tmp_path, cluster)
+    record(tmp_path, "failure_velocity", STACK)
+    record(tmp_path, "project", STACK)
+    turn(kept, tmp_path, cluster)
+    assert (cluster.clients, [name for name, *_ in cluster.submitted]) == (1, ["failure_velocity"])
+    assert [status.state for status in kept.statuses] == ["STARTING", "missing"]
 
 
 def test_the_same_job_in_two_namespaces_is_two_jobs(tmp_path: Path) -> None:
