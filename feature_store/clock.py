@@ -7,18 +7,16 @@ A partition without records holds nobody back.
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from contracts.errors import DeadlineExceeded, Unavailable
 from contracts.jobs import Job
 from contracts.settings import Settings
 from contracts.topics import ARRIVED_MS
-from feature_store.log import admin_client, follower
+from feature_store.log import follower
 
 Clock = Literal["life", "replay"]
 Place = tuple[str, int, int]
@@ -92,11 +90,12 @@ class JobClock:
         self.seen = ViewClock()
         self._job, self._settings, self._now_s = job, settings, now_s
         self._topics = [topic.named(settings.namespace) for topic in job.reads]
-        self._admin: AdminClient = admin_client(settings.kafka)
+        # It asks in the job's group and never joins it. (An administrator could ask too, but librdkafka aborts the
+        # process when the coordinator dies while it lists a group's offsets: its issue 3663.)
         # One record is read at a time, wherever it lies: fetch little and keep nothing in the queue.
         self._consumer: Consumer = follower(
             settings.kafka,
-            "argus.clock",
+            job.group(settings.namespace),
             **{"fetch.message.max.bytes": 4096, "queued.min.messages": 1, "fetch.queue.backoff.ms": 5},
         )
         self._arrivals: dict[Place, int] = {}
@@ -113,8 +112,6 @@ class JobClock:
             self.seen = advance(self.seen, self._progress(ends_s), self._now_s())
         except KafkaException as gone:
             raise Unavailable(f"the clock of job {self._job.name}: {gone.args[0].str()}") from gone
-        except FutureTimeout as late:
-            raise DeadlineExceeded(f"the clock of job {self._job.name}: no answer within {deadline_s:g} s") from late
         return self.seen
 
     def close(self) -> None:
@@ -126,15 +123,14 @@ class JobClock:
 
     def _progress(self, ends_s: float) -> list[Progress]:
         partitions = self._where(ends_s)
-        first = self._offsets(partitions, OffsetSpec.earliest(), ends_s)
-        end = self._offsets(partitions, OffsetSpec.latest(), ends_s)
-        committed = self._committed(ends_s)
+        committed = self._committed(partitions, ends_s)
         newest, reached = {}, {}
         for at in partitions:
             place = (at.topic, at.partition)
-            if end[place] > first[place]:
-                newest[place] = (*place, end[place] - 1)
-                reached[place] = (*place, max(committed.get(place, 0) - 1, first[place]))
+            first, end = self._consumer.get_watermark_offsets(at, timeout=self._left_s(ends_s))
+            if end > first:
+                newest[place] = (*place, end - 1)
+                reached[place] = (*place, max(committed.get(place, 0) - 1, first))
         # One partition can be read at one place at a time: the newest records first, then the committed ones.
         wanted = {*newest.values(), *reached.values()}
         self._arrivals = {place: at_ms for place, at_ms in self._arrivals.items() if place in wanted}
@@ -156,21 +152,10 @@ class JobClock:
             self._partitions_until_s = self._now_s() + (_METADATA_LIFE_S if self._partitions else 0)
         return self._partitions
 
-    def _offsets(self, at: list[TopicPartition], spec: OffsetSpec, ends_s: float) -> dict[tuple[str, int], int]:
-        if not at:
+    def _committed(self, partitions: list[TopicPartition], ends_s: float) -> dict[tuple[str, int], int]:
+        if not partitions:
             return {}
-        asked = self._admin.list_offsets(dict.fromkeys(at, spec), request_timeout=self._left_s(ends_s))
-        return {
-            (where.topic, where.partition): future.result(self._left_s(ends_s)).offset
-            for where, future in asked.items()
-        }
-
-    def _committed(self, ends_s: float) -> dict[tuple[str, int], int]:
-        group = self._job.group(self._settings.namespace)
-        asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=self._left_s(ends_s)
-        )
-        found = asked[group].result(self._left_s(ends_s)).topic_partitions
+        found = self._consumer.committed(partitions, timeout=self._left_s(ends_s))
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def _find(self, places: Collection[Place], ends_s: float) -> None:
