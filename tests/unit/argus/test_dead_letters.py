@@ -19,3 +19,8 @@ def test_different_texts_are_shown_differently(one: str, other: str) -> None:
 
 def test_direction_marks_and_terminal_commands_are_escaped() -> None:
     assert visible("\x1b]0;owned\x07 \u202egnp.exe \u200b".encode()) == "\\x1b]0;owned\\x07 \\u202egnp.exe \\u200b"
+
+
+def test_a_written_escape_is_not_taken_for_a_real_one() -> None:
+    assert visible(b"\\x1b") == "\\\\x1b"
+    assert visible(b"\x1b") == "\\x1b"

@@ -125,6 +125,11 @@ def test_a_gap_is_ticked_coarsely_at_full_speed_and_by_the_second_when_watched()
     assert len(watched.arrivals(ticks=True, partition=0)) >= 3_600 + 120
 
 
+def test_at_full_speed_there_is_a_tick_for_each_second_while_events_flow() -> None:
+    fast, _, _ = replayed(*(arrival(offset_ms) for offset_ms in range(0, 300_000, 9_000)))
+    assert len(fast.arrivals(ticks=True, partition=0)) == 297 + 1 + 120
+
+
 def test_it_takes_as_long_as_the_speed_says() -> None:
     _, done, clock = replayed(arrival(0), arrival(600_000), speed=60)
     assert clock.now_s - 100 == pytest.approx((done.clock_ms - done.first_ms) / 1000 / 60, abs=0.01)
