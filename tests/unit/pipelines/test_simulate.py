@@ -138,7 +138,7 @@ def test_a_burst_brings_many_runs_of_bots() -> None:
 
 def test_flaky_tests_fail_as_often_as_the_truth_says() -> None:
     world = World(
-        seed=3, projects=1, hours=24 * 14, runs_per_hour=20, size_spread=0, flaky_tests_per_project=6,
+        seed=3, projects=1, hours=24 * 10, runs_per_hour=20, size_spread=0, flaky_tests_per_project=6,
         bad_change_ratio=0, regressions_per_day=0, outages_per_day=0, bursts_per_day=0, cancelled_ratio=0,
         timeout_ratio=0, error_ratio=0, duplicate_ratio=0,
     )  # fmt: skip
@@ -154,7 +154,7 @@ def test_flaky_tests_fail_as_often_as_the_truth_says() -> None:
 
 
 def test_load_follows_the_hour_and_the_weekday() -> None:
-    world = World(seed=4, projects=3, hours=24 * 14, bursts_per_day=0, size_spread=0)
+    world = World(seed=4, projects=2, hours=24 * 7, bursts_per_day=0, size_spread=0)
     by_hour, by_day = defaultdict(set), defaultdict(set)
     for line in made(world)[0]:
         minutes = (line["started_ms"] or line["finished_ms"]) // 60_000

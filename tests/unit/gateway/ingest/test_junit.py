@@ -238,7 +238,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(TREES, max_size=5))
 def test_every_tree_of_known_tags_gives_parts_that_keep_the_contract(trees: list) -> None:
     for row in read(xml(("testsuite", {}, trees))):
@@ -249,7 +249,7 @@ def test_every_tree_of_known_tags_gives_parts_that_keep_the_contract(trees: list
             assert len(seen) == len(set(seen)), "two executions of one identity"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"<testsuite>", b'<testsuite><testcase name="a">']))
 def test_no_bytes_raise(data: bytes, start: bytes) -> None:
     assert all(isinstance(row, Row | Refusal) for row in read(start + data))
