@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from argus.commands import dead_letters, docs, features, gateway, ingest, replay, simulate, stack, topics, writers
+from argus.commands import (
+    bench,
+    dead_letters,
+    docs,
+    features,
+    gateway,
+    ingest,
+    replay,
+    simulate,
+    stack,
+    topics,
+    writers,
+)
 from contracts.errors import ArgusError
 
 app = typer.Typer(
@@ -21,6 +33,7 @@ app.command("replay")(replay.replay)
 app.command("simulate")(simulate.simulate)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("docs")(docs.docs)
+app.command("bench")(bench.bench)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)

@@ -1,0 +1,43 @@
+"""`argus bench`: what this machine can do, measured."""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+
+def bench(
+    name: Annotated[Literal["velocity", "latency", "up"], typer.Argument(help="what to measure")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    scale: Annotated[
+        float, typer.Option(min=0.01, max=10, help="how much load, or how long, as a share of the usual")
+    ] = 1,
+) -> None:
+    """Measure throughput, latency or the start on a stack of its own. Exit code 1 when it could not be measured."""
+    from importlib import import_module
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from contracts.errors import ArgusError
+
+    module = import_module(f"benchmarks.{name}")
+    try:
+        measured = module.measure(scale=scale, told=_told)
+    except ArgusError as failed:
+        _told(f"argus: bench {name}: {failed}")
+        raise typer.Exit(1) from failed
+    if as_json:
+        print(measured.to_json())
+        return
+    table = Table("figure", "value", box=None)
+    table.columns[1].justify = "right"
+    for figure, value in measured.rows():
+        table.add_row(figure, value)
+    Console(highlight=False).print(table)
+    for about, value in measured.setup.items():
+        _told(f"{about}: {value}")
+
+
+def _told(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
