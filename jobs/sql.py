@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from contracts.settings import Settings
 
 
-def build(job: Job, settings: "Settings", configured: Configuration) -> StatementSet:
-    """The statements of one SQL job over argus.cicd.runs: its table, and its dead letters."""
+def fold_in_batches(configured: Configuration, settings: "Settings") -> None:
+    """Set what makes a SQL job fast: rows that meet within a mini-batch are folded before and after the shuffle."""
     # nothing in SQL keeps or changes a row that it has passed on, so no operator needs a copy of its own
     configured.set_string("pipeline.object-reuse", "true")
     if settings.mini_batch_ms:
-        # rows that meet within the batch are folded once, before and after the shuffle
         configured.set_string("table.exec.mini-batch.enabled", "true")
         configured.set_string("table.exec.mini-batch.allow-latency", f"{settings.mini_batch_ms} ms")
         configured.set_string("table.exec.mini-batch.size", "5000")
         configured.set_string("table.optimizer.agg-phase-strategy", "TWO_PHASE")
+
+
+def build(job: Job, settings: "Settings", configured: Configuration) -> StatementSet:
+    """The statements of one SQL job over argus.cicd.runs: its table, and its dead letters."""
+    fold_in_batches(configured, settings)
     environment = table_environment(configured)
     declare(environment, job, settings, job.name)
     statements = environment.create_statement_set()
