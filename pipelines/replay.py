@@ -17,7 +17,7 @@ SOURCE = "/argus/replay"
 SECOND_MS = 1_000
 TAIL_MS = 120_000
 """How long the clock runs on after the last event, so that what is due at the end of its minute happens."""
-FLOW_MS = 10_000
+FLOW_MS = 2_000
 """Events flow for this long after each of them."""
 GAP_MS = 30_000
 FASTEST_WITHOUT_GAPS = 60.0
