@@ -53,7 +53,8 @@ def row(late_ms: int, value: float | None, entity: str = "a", version: int = 1) 
 def test_a_row_tells_something_when_value_version_or_day_changes() -> None:
     day_ms = 86_400_000
     rows = [
-        row(0, 0.5), row(1, 0.5), row(2, None), row(3, None), row(4, 0.5), row(5, 0.5, version=2), row(6, 0.5, version=2), row(day_ms, 0.5, version=2),
+        row(0, 0.5), row(1, 0.5), row(2, None), row(3, None), row(4, 0.5), row(5, 0.5, version=2),
+        row(6, 0.5, version=2), row(day_ms, 0.5, version=2),
         row(0, 0.5, "b"),
     ]  # fmt: skip
     told = [(each.entity, each.at - timestamp(NOW_MS)) for each, tells in changes(rows, {}) if tells]
