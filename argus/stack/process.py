@@ -105,10 +105,29 @@ def start_ticks(pid: int) -> int | None:
     return None if after_name[0] in "ZX" else int(after_name[19])
 
 
-def pss_mb(pid: int) -> float:
-    """Proportional set size in MB, of the process alone; 0 when it is gone."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0.0
-    return int(rollup.split("\nPss:", 1)[1].split()[0]) / 1024 if "\nPss:" in rollup else 0.0
+def descendants(pid: int) -> list[int]:
+    """The process and all that it and its children started, those that live."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            continue
+        parents.setdefault(parent, []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:  # grows while it is walked
+        found += parents.get(one, [])
+    return found
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Resident and proportional set size of the process and its descendants, in MB: (RSS, PSS); 0 when it is gone."""
+    rss = pss = 0
+    for one in descendants(pid):
+        try:
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        rss, pss = rss + sizes.get("Rss", 0), pss + sizes.get("Pss", 0)
+    return rss / 1024, pss / 1024

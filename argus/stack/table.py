@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from argus.stack.process import pss_mb
+from argus.stack.process import memory_mb
 from argus.stack.status import Status
 
 _COLOURS = {"ready": "green", "RUNNING": "green", "restarting": "red", "FAILED": "red"}
@@ -15,7 +15,7 @@ def shown(status: Status, console: Console | None = None) -> None:
     console.print(f"{status.phase}  {status.data}" + (f"  {status.reason}" if status.reason else ""), highlight=False)
     children = Table("child", "state", "pid", "MB", "restarts", "why", box=None, pad_edge=False)
     for one in status.children:
-        memory = f"{pss_mb(one.pid):.0f}" if one.pid else ""
+        memory = f"{memory_mb(one.pid)[1]:.0f}" if one.pid else ""
         state = f"[{_COLOURS.get(one.state, 'yellow')}]{one.state}[/]"
         children.add_row(one.name, state, str(one.pid or ""), memory, str(one.restarts), one.reason)
     console.print(children)
