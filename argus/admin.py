@@ -1,7 +1,7 @@
 """Asking a broker's administrator with a deadline, its refusals told in our errors."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -12,15 +12,6 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata, OffsetSpec
 
 from contracts.errors import DeadlineExceeded, Misconfigured, Unavailable
 
-_NOT_YET = (
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_PARTITION,
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._NOENT,  # the client knows no leader
-)
-"""What is said of a partition that is being made."""
 _PAUSE_S = 0.05
 
 
@@ -48,8 +39,8 @@ def metadata(admin: AdminClient, wait: Wait) -> ClusterMetadata:
         raise told(gone.args[0], f"no broker answers at {wait.address} (ARGUS_KAFKA)") from gone
 
 
-def result(future: "Future[Any]", what: str, wait: Wait, but: Collection[int] = ()) -> Any:
-    """What the broker answered, or None when it refused with an error code of `but`.
+def result(future: "Future[Any]", what: str, wait: Wait, but: int | None = None) -> Any:
+    """What the broker answered, or None when it refused with the error code `but`.
 
     Raises Misconfigured, Unavailable or DeadlineExceeded, naming `what` was asked.
     """
@@ -58,7 +49,7 @@ def result(future: "Future[Any]", what: str, wait: Wait, but: Collection[int] = 
     except FutureTimeout as late:
         raise DeadlineExceeded(f"the broker at {wait.address} did not finish in time: {what}") from late
     except KafkaException as refused:
-        if refused.args[0].code() in but:
+        if refused.args[0].code() == but:
             return None
         raise told(refused.args[0], what) from refused
 
@@ -66,21 +57,24 @@ def result(future: "Future[Any]", what: str, wait: Wait, but: Collection[int] = 
 def end_offsets(admin: AdminClient, counts: Mapping[str, int], wait: Wait) -> dict[str, int]:
     """Sum of the end offsets of all partitions by topic, given how many each has.
 
-    Waits until every partition answers: a new one has a leader a moment before that leader knows.
+    Waits until every partition answers: a new one is refused for a while, for one of many reasons, by a leader that
+    does not know yet that it is.
     """
     ends = dict.fromkeys(counts, 0)
     asking = [TopicPartition(name, partition) for name, count in counts.items() for partition in range(count)]
     while asking:
-        not_yet = []
+        not_yet, why = [], ""
         for at, future in admin.list_offsets({one: OffsetSpec.latest() for one in asking}).items():
-            found = result(future, f"the end of {at.topic}", wait, but=_NOT_YET)
-            if found is None:
+            try:
+                ends[at.topic] += result(future, f"the end of {at.topic}", wait).offset
+            except DeadlineExceeded:
+                raise
+            except Unavailable as reason:
                 not_yet.append(at)
-            else:
-                ends[at.topic] += found.offset
+                why = str(reason)
         asking = not_yet
         if asking:
-            time.sleep(min(_PAUSE_S, wait.left(f"partitions of {asking[0].topic}")))
+            time.sleep(min(_PAUSE_S, wait.left(why)))
             metadata(admin, wait)  # the client remembers the partitions it saw and looks anew only when told
     return ends
 

@@ -164,7 +164,7 @@ def _apply(admin: AdminClient, plan: _Plan, settings: Settings, wait: Wait) -> N
         ]
         for name, future in admin.create_topics(new).items():
             # Another `ensure` at the same moment declares the same topic: whoever was first, it is there.
-            result(future, f"creation of {name}", wait, but=(KafkaError.TOPIC_ALREADY_EXISTS,))
+            result(future, f"creation of {name}", wait, but=KafkaError.TOPIC_ALREADY_EXISTS)
     if plan.grow:
         for name, future in admin.create_partitions([NewPartitions(*grown) for grown in plan.grow.items()]).items():
             result(future, f"new partitions of {name}", wait)
