@@ -1,6 +1,8 @@
 """Every table under sql/tables has the columns of its topic's record, and reads no header that nobody writes."""
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -126,3 +128,9 @@ CREATE TABLE failure_velocity (
 def test_a_column_that_is_wrong_is_named(kind: str, name: str, told: list[str]) -> None:
     table = parse(EXAMPLE.format(kind=kind, name=name))
     assert differences(table, table.topic.record) == told
+
+
+def test_the_statements_that_run_are_those_of_the_repository_from_wherever_they_are_run(tmp_path: Path) -> None:
+    asked = "from importlib.resources import files; print(files('sql') / 'failure_velocity.sql')"
+    said = subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(said.stdout.strip()).samefile(Path(__file__).parents[3] / "sql" / "failure_velocity.sql")
