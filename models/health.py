@@ -165,7 +165,7 @@ def pass_time(cells: Cells, project: str, to_ms: int) -> Iterator[ProjectHealth]
             if (head.minute - window) // 60 in head.hours:
                 for series, count in enumerate(pages.at(head.minute - window)):
                     totals[series] -= count
-        yield from _tell(head, pages, project, again=head.minute % DAY_MINUTES == 0)
+        yield from _tell(head, pages, project, again=head.minute % DAY_MINUTES == 0 and head.week[0] > 0)
         left = (head.minute - WEEK_MINUTES) // 60
         if head.hours and head.hours[0] < left:  # the whole hour is behind both windows
             cells.pop(f"hour/{head.hours.pop(0)}", None)
@@ -211,8 +211,9 @@ def _tell(head: _Head, pages: _Pages, project: str, *, again: bool = False) -> I
 
 
 def _rate(totals: list[int]) -> float | None:
+    """At most 1: a run that is long may lie before the window with the minute in which it failed inside."""
     runs, failing, _ = totals
-    return failing / runs if runs else None
+    return min(1.0, failing / runs) if runs else None
 
 
 def _earlier(minute: int | None, other: int) -> int:

@@ -144,7 +144,7 @@ def test_the_rates_are_those_of_a_plain_count_at_every_instant(seed: int) -> Non
             (WEEK_MINUTES, project.told[-1].failure_rate_7d),
         ):
             inside = sum(at > now - window for at in runs.values())
-            assert rate == sum(at > now - window for at in failing.values()) / inside
+            assert rate == min(1.0, sum(at > now - window for at in failing.values()) / inside)
 
 
 def test_instants_are_told_in_their_order() -> None:
@@ -155,3 +155,19 @@ def test_instants_are_told_in_their_order() -> None:
 def test_every_cell_says_its_version() -> None:
     project = Project().learn(finish("1", 0))
     assert all('"version":1' in text for text in (*project.cells.values(), *project.seen.values()))
+
+
+def test_a_share_is_never_more_than_one_where_runs_began_before_the_window_and_failed_inside() -> None:
+    project = Project()
+    for run in ("1", "2"):
+        project.learn(finish(run, 0, arrived=0))
+        project.learn(finish(run, 30, failing=True, arrived=30))
+    project.learn(finish("3", DAY_MINUTES + 10, arrived=DAY_MINUTES + 10))
+    assert project.told[-1].failure_rate_24h == 1.0
+
+
+def test_a_project_whose_last_run_left_both_windows_is_told_no_more() -> None:
+    project = Project()
+    project.learn(finish("1", 10, arrived=10))
+    last = project.at(WEEK_MINUTES + 2 * DAY_MINUTES)
+    assert (last.failure_rate_7d, last.as_of_ms) == (None, T0 + (WEEK_MINUTES + 10) * MINUTE_MS)
