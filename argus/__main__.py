@@ -11,6 +11,7 @@ from argus.commands import (
     features,
     gateway,
     ingest,
+    jobs,
     replay,
     simulate,
     stack,
@@ -39,6 +40,9 @@ app.command("down")(stack.down)
 app.command("status")(stack.status)
 app.command("doctor")(stack.doctor)
 app.command("jars")(stack.jars)
+app.command("submit")(jobs.submit)
+app.command("jobs")(jobs.jobs)
+app.command("stop")(jobs.stop)
 app.command("online-writer")(writers.online_writer)
 app.command("history-writer")(writers.history_writer)
 app.command("migrate")(writers.migrate)

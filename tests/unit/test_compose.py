@@ -61,7 +61,8 @@ def test_every_command_exists() -> None:
         node: Any = typer.main.get_command(app)
         for word in command:
             if not hasattr(node, "commands"):
-                assert node.name != "submit" or word in JOBS, f"argus {' '.join(command)}"
+                known = {option for one in node.params for option in one.opts}
+                assert word in (known if word.startswith("-") else JOBS), f"argus {' '.join(command)}"
                 continue
             assert word in node.commands, f"argus {' '.join(command)}"
             node = node.commands[word]
@@ -69,6 +70,17 @@ def test_every_command_exists() -> None:
 
 def test_every_job_is_submitted() -> None:
     assert {command[1] for command in argus_commands("setup") if command[0] == "submit"} == set(JOBS)
+
+
+def test_setup_may_run_again_where_the_jobs_run() -> None:
+    assert all("--if-absent" in command for command in argus_commands("setup") if command[0] == "submit")
+
+
+def test_the_image_has_what_runs_python_in_a_taskmanager() -> None:
+    (jar,) = (FLINK / "opt").glob("flink-python-*.jar")
+    found = re.search(r"cp \S+/(pyflink/opt/\S+) \S+/pyflink/lib/", DOCKERFILE)
+    assert found
+    assert list(FLINK.parent.glob(found[1])) == [jar]
 
 
 @pytest.mark.parametrize("name", ["jobmanager", "taskmanager"])
