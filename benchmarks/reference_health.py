@@ -40,7 +40,8 @@ def health(executions: pd.DataFrame, clock_ms: int) -> Health:
     moves = _moves(executions)
     ends = executions.groupby("project").arrived_ms.max().clip(lower=clock_ms)
     changes = pd.concat([_changes(moves, window) for window in _WINDOWS], ignore_index=True)
-    changes = pd.concat([changes, _midnights(executions, ends)], ignore_index=True)
+    if len(midnights := _midnights(executions, ends)):
+        changes = pd.concat([changes, midnights], ignore_index=True)
     changes = changes[changes.at_ms <= changes.project.map(ends)]
     sums = changes.groupby(_STEP)[_SUMS].sum().groupby("project").cumsum().reset_index()
     values = sums[["project", "at_ms", "phase", *VELOCITY]].rename(columns={"at_ms": "as_of_ms"})
