@@ -50,7 +50,7 @@ docs: .venv/.synced ## write the generated documents again
 
 clean: ## stop an embedded stack of this folder; remove its data and everything fetched or generated
 	if [ -x $(BIN)/argus ] && [ -d .argus ]; then $(BIN)/argus down; fi
-	rm -rf .venv .tools .jars .argus .hypothesis .*_cache build dist ./*.egg-info
+	rm -rf .venv .venv-peers .tools .jars .argus .hypothesis .*_cache build dist ./*.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip's own record says which uv lies here; pip leaves the system alone, since --target is this folder.

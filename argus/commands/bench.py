@@ -1,5 +1,6 @@
 """`argus bench`: what this machine can do, measured."""
 
+import signal
 import sys
 from typing import Annotated, Literal
 
@@ -21,7 +22,8 @@ def bench(
 
     from contracts.errors import ArgusError
 
-    module = import_module(f"benchmarks.{name}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through every `finally`: folders, processes
+    module = import_module(f"benchmarks.{name}")  # by name: benchmarks stand above the command line
     try:
         measured = module.measure(scale=scale, told=_told)
     except ArgusError as failed:

@@ -1,0 +1,1 @@
+"""Programs of other stream processors, run in an environment of their own (dependency group `peers`)."""
