@@ -57,11 +57,12 @@ def wait_ready(
             if status.phase == "ready":
                 return
         if process.poll() is not None:
-            told = tail(log_path(data, SUPERVISOR), since=since).removeprefix("argus: ")
+            status = read_status(data)
+            failed = status.pid == process.pid and status.phase == "failed"
+            told = status.reason if failed else tail(log_path(data, SUPERVISOR), since=since).removeprefix("argus: ")
             raise Misconfigured(f"the stack did not start: {told}")
         if time.monotonic() > ends:
-            waiting = [f"{one.name} ({one.reason or one.state})" for one in (*status.children, *status.steps)
-                       if one.state != "ready"]  # fmt: skip
+            waiting = [f"{one.name} ({one.reason or one.state})" for one in status.unready()]
             process.terminate()
             raise DeadlineExceeded(f"not ready within {deadline_s:.0f} s: {', '.join(waiting) or 'the supervisor'}")
         time.sleep(POLL_S)

@@ -22,8 +22,8 @@ from contracts.errors import Misconfigured
 DISK_GB = 3.0
 MEMORY_GB = 2.5
 OPEN_FILES = 1024
-PROGRAMS = ("bash", "tee")
-"""What Flink starts its Python workers with."""
+PROGRAMS = ("bash", "tee", "python")
+"""What Flink starts its Python workers with; they are looked up beside our interpreter first."""
 
 PRIVATE = ("argus.env", "stack.json", "status.json", "valkey/valkey.conf")
 
@@ -78,10 +78,14 @@ def jars_as_locked(folder: Path = jars.FOLDER) -> Finding:
     return Finding("jars", told, "run `argus jars`" if missing else "")
 
 
-def programs(path: str | None = None) -> Finding:
+def programs(path: str) -> Finding:
     """The programs of the system that are needed."""
     missing = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
-    remedy = "install them (Debian: apt-get install bash coreutils) or put them on PATH" if missing else ""
+    remedy = (
+        "install them (Debian: apt-get install bash coreutils; `make setup` makes `python`) or put them on PATH"
+        if missing
+        else ""
+    )
     return Finding("programs", f"missing: {', '.join(missing)}" if missing else ", ".join(PROGRAMS), remedy)
 
 
@@ -167,10 +171,7 @@ def stack(status: Status) -> Iterator[Finding]:
         yield Finding("last start", status.reason, "mend that and run `argus up`")
     if status.phase not in ("starting", "ready"):
         return
-    wrong = [f"{one.name} {one.state}: {one.reason}" for one in status.children if one.state != "ready"]
-    wrong += [
-        f"job {one.name} {one.state}: {one.reason}" for one in status.jobs if one.state not in ("RUNNING", "stopped")
-    ]
+    wrong = [f"{one.name} {one.state}: {one.reason}" for one in status.unready()]
     where = Path(status.data) / "log"
     yield Finding("stack", "; ".join(wrong) or "everything runs", f"see the logs in {where}" if wrong else "")
 

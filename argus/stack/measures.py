@@ -38,8 +38,7 @@ class Measures:
         """None when everything runs, else who does not."""
         if self.status.healthy():
             return None
-        wrong = [f"{one.name} is {one.state}" for one in self.status.children if one.state != "ready"]
-        wrong += [f"job {job.name} is {job.state}" for job in self.status.jobs if job.state != "RUNNING"]
+        wrong = [f"{one.name} is {one.state}" for one in self.status.unready()]
         return ", ".join(wrong) or self.status.phase
 
     def _new(self, kind: str, name: str, total: int) -> int:

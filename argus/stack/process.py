@@ -54,20 +54,28 @@ def before_exec(death_signal: signal.Signals, account: Account = OURSELVES) -> C
 
 
 def unprivileged() -> Account:
-    """For programs that refuse to run as root: ourselves, unless we are root; then `nobody`.
+    """For programs that refuse to be root or a uid without a name: ourselves, if we are neither; else `nobody`.
 
     A user namespace leaves the files ours and works below private folders; where the kernel or a container forbids
-    it, the process becomes nobody in earnest.
+    it, root's process becomes nobody in earnest.
     """
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and _named(os.geteuid()):
         return OURSELVES
     nobody = pwd.getpwnam("nobody")
     inside = Account(nobody.pw_uid, nobody.pw_gid, namespace=True)
     try:
         subprocess.run(["true"], check=True, preexec_fn=before_exec(signal.SIGKILL, inside))
     except (OSError, subprocess.SubprocessError):  # the latter when the failure was between fork and exec
-        return Account(nobody.pw_uid, nobody.pw_gid)
+        return OURSELVES if os.geteuid() else Account(nobody.pw_uid, nobody.pw_gid)
     return inside
+
+
+def _named(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:  # as in a container that runs under a number
+        return False
+    return True
 
 
 def run(

@@ -24,7 +24,8 @@ class Progress:
             if self._seen.get(key) != (job.state, job.resubmits):
                 self._seen[key] = (job.state, job.resubmits)
                 where = f" from {job.restored_from}" if job.restored_from and job.state == "RUNNING" else ""
-                self._told(f"  {'job ' + job.name:<22} {job.state.lower()}{where}")
+                why = f": {job.reason}" if job.reason else ""
+                self._told(f"  {'job ' + job.name:<22} {job.state.lower()}{where}{why}")
 
 
 def _line(one: ChildStatus) -> str:

@@ -48,13 +48,14 @@ class Status(msgspec.Struct):
     steps: list[ChildStatus] = []
     jobs: list[JobStatus] = []
 
+    def unready(self) -> list[ChildStatus | JobStatus]:
+        """Whatever does not run or answer."""
+        waiting: list[ChildStatus | JobStatus] = [one for one in (*self.children, *self.steps) if one.state != "ready"]
+        return waiting + [job for job in self.jobs if job.state not in ("RUNNING", "stopped")]
+
     def healthy(self) -> bool:
         """Everything runs and answers."""
-        return (
-            self.phase == "ready"
-            and all(child.state == "ready" for child in self.children)
-            and all(job.state in ("RUNNING", "stopped") for job in self.jobs)
-        )
+        return self.phase == "ready" and not self.unready()
 
 
 def write_status(data: Path, status: Status) -> None:

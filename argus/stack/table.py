@@ -1,5 +1,7 @@
 """A stack's status as tables for a person."""
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
@@ -11,7 +13,7 @@ _COLOURS = {"ready": "green", "RUNNING": "green", "restarting": "red", "FAILED":
 
 def shown(status: Status, console: Console | None = None) -> None:
     """Print it."""
-    console = console or Console(width=None)
+    console = console or Console(width=None if sys.stdout.isatty() else 200)
     console.print(f"{status.phase}  {status.data}" + (f"  {status.reason}" if status.reason else ""), highlight=False)
     children = Table("child", "state", "pid", "MB", "restarts", "why", box=None, pad_edge=False)
     for one in status.children:

@@ -43,7 +43,7 @@ def test_missing_jars_are_to_be_fetched(tmp_path: Path) -> None:
 
 
 def test_a_path_without_bash_is_named(tmp_path: Path) -> None:
-    assert doctor.programs(str(tmp_path)).told == "missing: bash, tee"
+    assert doctor.programs(str(tmp_path)).told == "missing: bash, tee, python"
 
 
 @pytest.mark.parametrize(("free_gb", "wrong"), [(0.5, True), (50, False)])
@@ -129,7 +129,7 @@ def test_what_does_not_run_is_told_with_its_reason() -> None:
     children = [ChildStatus("kafka", "ready"), ChildStatus("valkey", "restarting", reason="exited with 1")]
     jobs = [JobStatus("project", "", state="RESTARTING", reason="no slots")]
     (found,) = doctor.stack(Status(phase="ready", data="/d", children=children, jobs=jobs))
-    assert found.told == "valkey restarting: exited with 1; job project RESTARTING: no slots"
+    assert found.told == "valkey restarting: exited with 1; project RESTARTING: no slots"
     assert found.remedy == "see the logs in /d/log"
     assert not list(doctor.stack(Status(phase="stopped")))
     (failed,) = doctor.stack(Status(phase="failed", reason="kafka was not ready"))

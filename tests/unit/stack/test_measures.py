@@ -27,7 +27,7 @@ def test_a_job_that_does_not_run_is_seen_and_a_forgotten_one_is_gone() -> None:
     measures.update(status(kafka, JobStatus("project", "day-1", state="RESTARTING", resubmits=1)))
     assert registry.get_sample_value("argus_job_up", {"job": "day-1.project"}) == 0
     assert registry.get_sample_value("argus_job_resubmits_total", {"job": "day-1.project"}) == 1
-    assert measures.ready() == "job project is RESTARTING"
+    assert measures.ready() == "project is RESTARTING"
     measures.update(status(kafka))
     assert registry.get_sample_value("argus_job_up", {"job": "day-1.project"}) is None
     assert measures.ready() is None
