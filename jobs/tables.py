@@ -5,7 +5,7 @@ from string import Template
 from typing import TYPE_CHECKING, get_args
 
 from contracts.jobs import Job
-from contracts.records import EARLIEST_MS, Outcome
+from contracts.records import EARLIEST_MS, FUTURE_MS, LATE_MS, PROJECT_PATTERN, Outcome
 from contracts.topics import ARRIVED_MS, DEAD_LETTERS, FAILURE_VELOCITY, PROJECT_HEALTH, RUNS, TICK
 
 if TYPE_CHECKING:  # settings stay where a job is submitted: a task manager needs none, nor the library that reads them
@@ -13,11 +13,12 @@ if TYPE_CHECKING:  # settings stay where a job is submitted: a task manager need
 
     from contracts.settings import Settings
 
-FUTURE_S = 5 * 60
-"""An event time further than this after its arrival is refused."""
-LATE_S = 24 * 3_600
-"""An event time further than this before its arrival is refused."""
+FUTURE_S, LATE_S = FUTURE_MS // 1000, LATE_MS // 1000
+"""Event time and arrival are compared in whole seconds."""
+
 MAX_ATTEMPT = 10_000
+PROJECT = f"^(?=.{{1,255}}$){PROJECT_PATTERN.removeprefix('^')}"
+"""What a project is called, its length included, as Java reads it."""
 
 BROKER_S = (
     f"({EARLIEST_MS // 1000}"
@@ -53,21 +54,23 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
     arrived_s = f"COALESCE({header_ms} / 1000, {BROKER_S})" if replayed else BROKER_S
     conditions = {
         "tick": f"COALESCE(headers['ce_type'] = {literal(TICK)}, FALSE)",
+        "project_ok": "named",
         # a byte that is not UTF-8 becomes U+FFFD, under which two different names would meet
-        "project_ok": "(message_key <> x'' AND CAST(message_key AS STRING) NOT LIKE U&'%\\FFFD%')",
-        "run_ok": "(run <> x'' AND CAST(run AS STRING) NOT LIKE U&'%\\FFFD%')",
+        "run_ok": "(run <> '' AND run NOT LIKE U&'%\\FFFD%')",
         "attempt_ok": f"(attempt = {literal('1')}"
         f" OR TRY_CAST(CAST(attempt AS STRING) AS INT) BETWEEN 2 AND {MAX_ATTEMPT})",
         "outcome_ok": f"(outcome IN ({', '.join(map(repr, get_args(Outcome)))}))",
         # between LATE_S before and FUTURE_S after, as a distance from the middle: one evaluation rather than two
         "time_ok": f"(ABS(event_ms / 1000 - arrived_s + {(LATE_S - FUTURE_S) // 2}) <= {(LATE_S + FUTURE_S) // 2})",
         # nothing fails these; they keep the columns of both readers of runs alike, so that the planner shares them
-        "read_alike": "(origin_partition >= 0 AND origin_offset >= 0 AND CARDINALITY(headers) > 0)",
+        "read_alike": "(message_key IS NOT NULL AND origin_partition >= 0 AND origin_offset >= 0"
+        " AND CARDINALITY(headers) > 0)",
     }
     parts = ("project_ok", "run_ok", "attempt_ok", "outcome_ok", "time_ok", "read_alike")
     return {
         **conditions,
         "countable": f"COALESCE(body IS NOT NULL AND {' AND '.join(conditions[part] for part in parts)}, FALSE)",
+        "project_pattern": PROJECT,
         "earliest_ms": str(EARLIEST_MS),
         "future_s": str(FUTURE_S),
         "arrived_s": arrived_s,

@@ -9,7 +9,10 @@ CREATE TABLE runs (
     stamped TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
     origin_partition INT METADATA FROM 'partition' VIRTUAL,
     origin_offset BIGINT METADATA FROM 'offset' VIRTUAL,
-    run AS headers['run'],
+    project AS CAST(message_key AS STRING),
+    -- a name without U+001F, which would end it within a key, and without a byte that is not UTF-8
+    named AS REGEXP(CAST(message_key AS STRING), '${project_pattern}'),
+    run AS CAST(headers['run'] AS STRING),
     attempt AS headers['attempt'],
     outcome AS CAST(headers['outcome'] AS STRING),  -- as bytes, IN would compare identities
     event_ms AS TRY_CAST(CAST(headers['event_ms'] AS STRING) AS BIGINT) + CAST(RAND() AS BIGINT),

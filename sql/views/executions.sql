@@ -2,8 +2,8 @@
 -- One boolean decides, so that a good row pays for no reason; rejected.sql finds the reason of the others.
 CREATE VIEW executions AS
 SELECT
-    CAST(message_key AS STRING)                             AS project,
-    CAST(run AS STRING)                                     AS run,
+    project,
+    run,
     event_ms / 60000 * 60000                                AS minute_ms,  -- its start, epoch ms
     attempt = x'31' AND outcome IN ('failure', 'timeout') AS failing,    -- the first attempt alone
     attempt = x'31' AND outcome = 'error'                  AS erring,     -- the first attempt alone

@@ -3,7 +3,7 @@ CREATE VIEW rejected AS
 SELECT
     '${runs_topic}:' || CAST(origin_partition AS STRING) || ':' || CAST(origin_offset AS STRING) AS origin,
     CASE
-        WHEN message_key IS NULL THEN 'no-key'
+        WHEN project IS NULL THEN 'no-key'
         WHEN body IS NULL THEN 'tombstone'
         WHEN NOT ${project_ok} THEN 'key'
         WHEN run IS NULL THEN 'no-run'
