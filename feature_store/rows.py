@@ -61,19 +61,21 @@ class Table:
         self._features = [feature for feature in FEATURES if feature.view is view]
         names = [sql.Identifier(feature.name) for feature in self._features]
         columns = sql.SQL(", ").join([*names, sql.Identifier("model_version")])
-        types = ["text", "timestamptz", *(_TYPES[feature.kind] for feature in self._features), "integer", "boolean"]
+        types = ["text", "timestamptz", *(_TYPES[feature.kind] for feature in self._features), "integer"]
         parts = {"table": sql.Identifier(view.table), "columns": columns}
         self._before = sql.SQL(
             "SELECT b.entity, h.event_timestamp, {columns} FROM unnest(%s::text[], %s::timestamptz[]) "
             "AS b (entity, first) CROSS JOIN LATERAL (SELECT * FROM {table} WHERE entity = b.entity "
             "AND event_timestamp < b.first ORDER BY event_timestamp DESC LIMIT 1) AS h"
         ).format(**parts)
-        # A row that tells nothing new is left out, unless its instant has a row: then that one is put right.
+        # What tells nothing new has no row. Where its instant has one, from an earlier batch that ended between two
+        # values of one instant, that one goes: which rows there are must not depend on how the log was cut.
+        self._drop = sql.SQL(
+            "DELETE FROM {table} AS h USING unnest(%s::text[], %s::timestamptz[]) AS b (entity, at) "
+            "WHERE (h.entity, h.event_timestamp) = (b.entity, b.at)"
+        ).format(**parts)
         self._write = sql.SQL(
-            "INSERT INTO {table} AS h (entity, event_timestamp, {columns}) "
-            "SELECT entity, event_timestamp, {columns} FROM unnest({types}) "
-            "AS b (entity, event_timestamp, {columns}, tells) WHERE tells OR EXISTS (SELECT FROM {table} AS k "
-            "WHERE (k.entity, k.event_timestamp) = (b.entity, b.event_timestamp)) "
+            "INSERT INTO {table} AS h (entity, event_timestamp, {columns}) SELECT * FROM unnest({types}) "
             "ON CONFLICT (entity, event_timestamp) DO UPDATE "
             "SET ({columns}, created_timestamp) = ({excluded}, now()) "
             "WHERE ({known}) IS DISTINCT FROM ({excluded})"
@@ -90,7 +92,10 @@ class Table:
         return Row(value.entity, timestamp(value.as_of_ms), self._cells(features), value.version)
 
     def store(self, connection: psycopg.Connection, rows: Sequence[Row]) -> int:
-        """Write what `rows` tell and commit; returns the number of rows written or changed. Raises psycopg errors."""
+        """Write what `rows` tell and commit; returns the number of rows written, changed or taken back.
+
+        Raises psycopg errors.
+        """
         if not rows:
             return 0
         first: dict[str, datetime] = {}
@@ -100,14 +105,15 @@ class Table:
             found = connection.execute(self._before, [list(first), list(first.values())]).fetchall()
             before = {entity: Row(entity, at, self._cells(cells), version) for entity, at, *cells, version in found}
             told = changes(rows, before)
-            columns = [
-                [row.entity for row, _ in told],
-                [row.at for row, _ in told],
-                *(list(cells) for cells in zip(*(row.features for row, _ in told), strict=True)),
-                [row.version for row, _ in told],
-                [tells for _, tells in told],
-            ]
-            return connection.execute(self._write, columns).rowcount
+            silent = [row for row, tells in told if not tells]
+            dropped = connection.execute(self._drop, [[row.entity for row in silent], [row.at for row in silent]])
+            written = connection.execute(self._write, self._columns([row for row, tells in told if tells]))
+            return dropped.rowcount + written.rowcount
+
+    def _columns(self, rows: Sequence[Row]) -> list[list[object]]:
+        """By column, in the order of the statement that writes."""
+        features = [[row.features[at] for row in rows] for at in range(len(self._features))]
+        return [[row.entity for row in rows], [row.at for row in rows], *features, [row.version for row in rows]]
 
     def _cells(self, values: Sequence[object]) -> tuple[object, ...]:
         """JSON as one text per value, its keys in order: Postgres keeps them in its own."""

@@ -113,14 +113,16 @@ def test_a_log_that_is_read_again_leaves_the_same_rows(day: Flow) -> None:
     assert again == created
 
 
-def test_a_correction_of_the_same_instant_replaces_it_even_where_it_tells_nothing_new(day: Flow) -> None:
+def test_a_correction_of_the_same_instant_replaces_it_or_takes_it_back_where_it_tells_nothing_new(day: Flow) -> None:
     at = NOON_MS - DAY_MS
     with running(lambda stop: history_writer(day.settings, stop)):
         for late_ms, rate in ((0, 0.5), (1, 0.9)):
             day.put(health("acme/app", rate, at + late_ms))
         eventually("two rows", lambda: len(rows(day)), lambda count: count == 2)
+        day.put(health("acme/app", 0.6, at + 1))
+        eventually("corrected", lambda: rows(day)[1][2], lambda rate: rate == 0.6)
         day.put(health("acme/app", 0.5, at + 1))
-        eventually("corrected", lambda: rows(day)[1][2], lambda rate: rate == 0.5)
+        eventually("as if it had never been", lambda: rows(day), lambda found: found == [("acme/app", at, 0.5)])
 
 
 def test_nothing_is_lost_while_postgres_is_away(day: Flow) -> None:
