@@ -19,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m jobs", description=__doc__)
     parser.add_argument("--connector", type=Path, required=True, help="the Kafka connector's jar")
     parser.add_argument("--code", type=Path, required=True, help="the folder of code that is shipped")
+    parser.add_argument("--explain", action="store_true", help="submit nothing, print the plans")
     parser.add_argument("jobs", nargs="+", help="NAME or NAME=SAVEPOINT")
     given = parser.parse_args()
     settings = read_settings()
@@ -29,6 +30,9 @@ def main() -> None:
             job, settings, connector=given.connector, code=given.code, savepoint=savepoint or None
         )
         statements = import_module(job.module).build(job, settings, configured)
+        if given.explain:
+            sys.stdout.write(statements.explain() + "\n")
+            continue
         client = statements.execute().get_job_client()
         sys.stdout.write(json.dumps({"job": name, "id": str(client.get_job_id())}) + "\n")
         sys.stdout.flush()

