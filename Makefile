@@ -20,6 +20,8 @@ ARGS ?=
 # A virtual environment that is active elsewhere is not ours; and no interpreter is fetched behind anybody's back.
 unexport VIRTUAL_ENV
 export UV_PYTHON_DOWNLOADS := never
+# Compiled once here rather than at every start, where the environment forbids Python to keep what it compiles.
+export UV_COMPILE_BYTECODE := 1
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
