@@ -1,6 +1,7 @@
 """Which reading shows the effect of which run."""
 
 import random
+from itertools import pairwise
 
 from benchmarks.latency_path import Sent, Tally, match
 
@@ -41,5 +42,5 @@ def test_every_run_but_the_first_moves_the_rate() -> None:
     rng, tally = random.Random(1), Tally()
     rates = [tally.count(tally.next_fails(rng.random())) for _ in range(2_000)]
     assert rates[:2] == [1.0, 0.5]
-    assert all(one != other for one, other in zip(rates, rates[1:], strict=False))
+    assert all(one != other for one, other in pairwise(rates))
     assert 0.05 < rates[-1] < 0.2
