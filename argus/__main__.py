@@ -8,6 +8,7 @@ from argus.commands import (
     bench,
     dead_letters,
     docs,
+    faults,
     features,
     gateway,
     ingest,
@@ -35,6 +36,7 @@ app.command("simulate")(simulate.simulate)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("docs")(docs.docs)
 app.command("bench")(bench.bench)
+app.command("faults")(faults.faults)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)

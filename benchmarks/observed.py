@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from benchmarks.reference import SERIES
 from contracts.errors import DeadlineExceeded, Unavailable
@@ -130,12 +130,18 @@ class Progress:
         self._partitions = [TopicPartition(name, partition) for partition in range(settings.partitions)]
 
     def ends(self) -> int:
-        """Messages on the topic."""
-        return sum(self._consumer.get_watermark_offsets(at, timeout=TIMEOUT_S)[1] for at in self._partitions)
+        """Messages on the topic. Raises Unavailable."""
+        try:
+            return sum(self._consumer.get_watermark_offsets(at, timeout=TIMEOUT_S)[1] for at in self._partitions)
+        except KafkaException as gone:
+            raise Unavailable(f"the end of the log of runs: {gone.args[0].str()}") from gone
 
     def committed(self) -> int:
-        """Messages that a completed checkpoint of the job has behind it."""
-        return sum(max(0, at.offset) for at in self._consumer.committed(self._partitions, timeout=TIMEOUT_S))
+        """Messages that a completed checkpoint of the job has behind it. Raises Unavailable."""
+        try:
+            return sum(max(0, at.offset) for at in self._consumer.committed(self._partitions, timeout=TIMEOUT_S))
+        except KafkaException as gone:
+            raise Unavailable(f"a job's committed offsets: {gone.args[0].str()}") from gone
 
     def close(self) -> None:
         """Leave the broker."""
@@ -143,12 +149,19 @@ class Progress:
 
 
 def until(what: str, look: Callable[[], bool], *, deadline_s: float, every_s: float = 0.1) -> None:
-    """Look until it is so. Raises DeadlineExceeded, naming `what`."""
+    """Look until it is so; what does not answer is asked again. Raises DeadlineExceeded, naming `what`."""
     ends_s = time.monotonic() + deadline_s
-    while not look():
+    while not _is_so(look):
         if time.monotonic() > ends_s:
             raise DeadlineExceeded(f"{what}: not so after {deadline_s:g} s")
         time.sleep(every_s)
+
+
+def _is_so(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except Unavailable:
+        return False
 
 
 def _counts(velocity: CurrentVelocity) -> Values:

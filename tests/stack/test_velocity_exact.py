@@ -16,6 +16,7 @@ from argus import jobs
 from benchmarks import observed
 from benchmarks.compared import expected, found, repeated_letters
 from benchmarks.observed import until
+from benchmarks.poison import POISON, Poison
 from benchmarks.reference import MINUTE_MS, pytorch_executions, velocity
 from benchmarks.running import Running, running
 from contracts.jobs import JOBS, PROJECT_JOB
@@ -26,7 +27,6 @@ from pipelines.simulate import line_json, simulate, truth_json
 from pipelines.world import World
 from tests.conftest import Stack
 from tests.stack.flow import now_ms
-from tests.stack.poison import POISON, Poison
 
 SETTLES_S = 90.0
 RECORDING = "pytorch-jobs/job_results_2024-08-14.csv"

@@ -1,0 +1,1 @@
+"""What must hold though something is killed: one module per slice, `measure` in each."""
