@@ -79,7 +79,12 @@ def history_writer(settings: Settings, stop: threading.Event) -> None:
     registry = CollectorRegistry()
     dsn = settings.postgres.get_secret_value()
     with ExitStack() as leaving:
-        consumer = follower(settings.kafka, group("history", settings.namespace))
+        # It gathers rows for that long anyway; asked for each record by itself, the broker works as much again.
+        consumer = follower(
+            settings.kafka,
+            group("history", settings.namespace),
+            **{"fetch.min.bytes": 65_536, "fetch.wait.max.ms": round(history.BATCH_WAIT_S * 1000)},
+        )
         leaving.callback(consumer.close)
         writer = history.HistoryWriter(
             history.Tools(
