@@ -7,6 +7,7 @@ import typer
 from argus.commands import (
     bench,
     dead_letters,
+    demo,
     docs,
     faults,
     features,
@@ -37,6 +38,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.command("docs")(docs.docs)
 app.command("bench")(bench.bench)
 app.command("faults")(faults.faults)
+app.command("demo")(demo.demo)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)

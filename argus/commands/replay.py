@@ -66,7 +66,7 @@ def replay(
     refusals = inputs.Refusals()
     size = sum(path.stat().st_size for path in paths)
     with inputs.bar(size, "reading", quiet=as_json) as moved:
-        arrivals = list(_arrivals(paths, how, refusals, moved))
+        ordered = list(arrivals(paths, how, refusals, moved))
     sender = producer(
         settings.kafka,
         **{
@@ -76,9 +76,9 @@ def replay(
         },
     )
     began = time.monotonic()
-    with inputs.bar(len(arrivals), "replaying", quiet=as_json) as moved:
+    with inputs.bar(len(ordered), "replaying", quiet=as_json) as moved:
         done = send_again(
-            arrivals, producer=sender, partitions=counts, namespace=namespace, speed=times, clock=time.monotonic,
+            ordered, producer=sender, partitions=counts, namespace=namespace, speed=times, clock=time.monotonic,
             sleep=time.sleep, on_progress=lambda sent, _clock_ms: moved(sent), stall_s=deadline_s,
         )  # fmt: skip
     took_s = time.monotonic() - began
@@ -122,7 +122,7 @@ def speed_of(text: str) -> float | None:
     return float(found[1])
 
 
-def _arrivals(paths: list[Path], how: "Reading", refusals: inputs.Refusals, moved: inputs.Moved) -> "Iterator[Arrival]":
+def arrivals(paths: list[Path], how: "Reading", refusals: inputs.Refusals, moved: inputs.Moved) -> "Iterator[Arrival]":
     """Rows, arriving when their file says, else when they happened; a report without tests has no time."""
     from gateway.ingest.files import rows
     from gateway.ingest.refusal import Refusal, refusal

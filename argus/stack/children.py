@@ -71,19 +71,19 @@ def table(data: Path, known: Known, settings: Settings, account: Account) -> Tab
         postgres(data, port=ports["postgres"], password=secrets["postgres"], account=account),
     )
     cluster = flink(data, ports=ports, connector=next((JARS / "flink").glob("*.jar")))
-    ours = (
-        _ours(data, "online-writer", ports["online_writer"], after=("topics", "valkey")),
-        _ours(data, "history-writer", ports["history_writer"], after=("topics", "migrations")),
-        _ours(data, "gateway", ports["gateway"], after=("topics", "valkey")),
+    processes = (
+        ours(data, "online-writer", ports["online_writer"], after=("topics", "valkey")),
+        ours(data, "history-writer", ports["history_writer"], after=("topics", "migrations")),
+        ours(data, "gateway", ports["gateway"], after=("topics", "valkey")),
     )
     steps = (
         Step("topics", partial(_ensure_topics, settings), after=("kafka",)),
         Step("migrations", partial(_migrate, settings), after=("postgres",)),
     )
-    return Table((*servers, *cluster, *ours), steps)
+    return Table((*servers, *cluster, *processes), steps)
 
 
-def _ours(data: Path, command: str, port: int, *, after: tuple[str, ...]) -> Child:
+def ours(data: Path, command: str, port: int, *, after: tuple[str, ...]) -> Child:
     """A process of ours: the command of the same name, ready when /readyz says so."""
     return Child(
         name=command,
