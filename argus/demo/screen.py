@@ -73,7 +73,7 @@ def course(cells: tuple[Counts | None, ...]) -> Text:
     return text
 
 
-def colour(counts: Counts) -> str:
+def colour(counts: tuple[float, float, float]) -> str:
     """Green, yellow or red by the share of failing runs; magenta where the infrastructure fails.
 
     >>> colour((10, 1, 0)), colour((10, 3, 0)), colour((10, 0, 5))
@@ -97,7 +97,7 @@ def shown(moment: Moment, console: Console, *, urls: str = "") -> RenderableType
     )
     parts: list[RenderableType] = [head]
     if console.is_terminal:
-        parts.append(ProgressBar(total=1, completed=moment.done_ratio))
+        parts.append(ProgressBar(total=1, completed=moment.done_ratio, complete_style="cyan", finished_style="cyan"))
     parts += ["", _table(moment), "", _measured(moment)]
     if console.is_terminal:
         legend = Text("colours: ", "bright_black")
@@ -115,9 +115,8 @@ def _table(moment: Moment) -> Table:
     table.add_column("its course", no_wrap=True)
     for line in moment.lines:
         rate = Text("–" if line.rate is None else f"{line.rate:.1%}")
-        failing = Text(
-            f"{line.failing:.1f}", "red" if line.failing >= 1 else "default" if line.failing else "bright_black"
-        )
+        style = colour((line.runs, line.failing, 0)) if line.failing else "bright_black"
+        failing = Text(f"{line.failing:.1f}", style)
         errors = Text(f"{line.errors:.1f}", "magenta" if line.errors >= 0.1 else "bright_black")
         table.add_row(line.project, f"{line.runs:.1f}", failing, errors, rate, course(line.cells))
     if moment.hidden:

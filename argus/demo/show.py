@@ -15,7 +15,7 @@ from argus.demo.recording import Recording, Rows, rates
 from argus.demo.screen import MOST_PROJECTS, Line, Moment, cells_in, shown
 from argus.demo.stage import Stage
 from argus.demo.summary import Ended, summary
-from argus.demo.watch import Stamped, Watch
+from argus.demo.watch import RECENT, Stamped, Watch
 from argus.topic_state import partition_counts
 from contracts.errors import ArgusError, DeadlineExceeded
 from contracts.jobs import JOBS
@@ -178,7 +178,7 @@ class _Screen:
             events_per_s=self._pace.at(self._stamped.acknowledged),
             rows=len(watch.rows),
             letters=watch.letters,
-            lag_s=watch.lag_s(),
+            lag_s=watch.lag_s(RECENT),
             doing=doing,
         )
 

@@ -3,7 +3,6 @@
 import statistics
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from feature_store.connections import VALKEY_AWAY
 from feature_store.log import follower
 
 LOOK_EVERY_S = 0.02
-LAGS_KEPT = 2_000
+RECENT = 200
 
 
 class Stamped:
@@ -60,7 +59,7 @@ class Watch:
         self.rates: dict[str, float | None] = {}
         self.letters = 0
         self.changed_at = time.monotonic()
-        self.lags_s: deque[float] = deque(maxlen=LAGS_KEPT)
+        self.lags_s: list[float] = []
         self.failure: Unavailable | None = None
         self._valkey, self._stamped, self._projects = valkey, stamped, projects
         self._guards = [PROJECT_HEALTH_VIEW.entity_key(project, settings.namespace) for project in projects]
@@ -88,9 +87,9 @@ class Watch:
         self._thread.join(5)
         self._consumer.close()
 
-    def lag_s(self) -> tuple[float, float] | None:
-        """Median and 99th percentile; None before there is anything to tell."""
-        lags = sorted(self.lags_s)
+    def lag_s(self, last: int = 0) -> tuple[float, float] | None:
+        """Median and 99th percentile, of the last so many or of all; None before there is anything to tell."""
+        lags = sorted(self.lags_s[-last:])
         return (statistics.median(lags), lags[int(len(lags) * 0.99)]) if lags else None
 
     def counts(self, project: str, from_ms: int, to_ms: int) -> Counts:
