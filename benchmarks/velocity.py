@@ -61,7 +61,7 @@ def measure(*, scale: float, told: Told) -> Measured:
             plain = partial(velocity_peers.run, reference=messages_by_minute(load), messages=count)
             runs |= {peer: partial(plain, python, settings, peer) for peer in PEERS}
             taken = in_turn(runs, count, told)
-        figures |= _figures(taken, suffix)
+        figures |= figures_of(taken, suffix)
         setup[f"topic{suffix}"] = {
             "messages": count, "body_bytes": round(size), "rows": len(by_minute), "partitions": settings.partitions
         }  # fmt: skip
@@ -69,7 +69,7 @@ def measure(*, scale: float, told: Told) -> Measured:
             name: [round(one.events_per_s) for one in all_] for name, all_ in taken.items()
         }
     setup["load_after"] = round(os.getloadavg()[0], 1)
-    return checked(Measured("velocity", figures, _against(figures), setup), FIGURES)
+    return checked(Measured("velocity", figures, times_as_fast(figures), setup), FIGURES)
 
 
 def _flink(stack: Private, run: Callable[..., Timed]) -> Iterator[tuple[str, Run]]:
@@ -92,7 +92,7 @@ def in_turn(runs: dict[str, Run], messages: int, told: Told) -> dict[str, list[T
     return taken
 
 
-def _figures(taken: dict[str, list[Timed]], suffix: str) -> dict[str, float]:
+def figures_of(taken: dict[str, list[Timed]], suffix: str) -> dict[str, float]:
     return {
         **{f"{name}{suffix}": round(max(one.events_per_s for one in all_)) for name, all_ in taken.items()},
         **{f"wrong_rows_{name}{suffix}": max(one.wrong_rows for one in all_) for name, all_ in taken.items()},
@@ -100,7 +100,7 @@ def _figures(taken: dict[str, list[Timed]], suffix: str) -> dict[str, float]:
     }
 
 
-def _against(figures: dict[str, float]) -> dict[str, dict[str, float]]:
+def times_as_fast(figures: dict[str, float]) -> dict[str, dict[str, float]]:
     """How many times as fast as each other one the shipped job is."""
     others = {"bare_json": "bare_json_p{}", **dict.fromkeys(PEERS)}
     return {

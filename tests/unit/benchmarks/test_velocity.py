@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from benchmarks.velocity import CONTESTANTS, FIGURES, in_turn
+from benchmarks.report import Measured, checked
+from benchmarks.velocity import BODIES, CONTESTANTS, FIGURES, figures_of, in_turn, times_as_fast
 from benchmarks.velocity_drain import Result
 from benchmarks.velocity_flink import Timed
 from benchmarks.velocity_load import PROJECTS, Load, history, messages
@@ -115,3 +116,20 @@ def test_contestants_take_turns_and_a_long_run_is_not_repeated() -> None:
 def test_every_contestant_has_its_rate_its_wrong_rows_and_its_memory_for_both_bodies() -> None:
     assert {"ours_p1", "bare_json_p2_1kb", "wrong_rows_quix", "rss_mb_bytewax_1kb"} < set(FIGURES)
     assert len(FIGURES) == 2 * 3 * len(CONTESTANTS)
+
+
+def test_of_two_runs_the_faster_counts_the_more_wrong_rows_and_the_more_memory() -> None:
+    taken = {"ours_p1": [Timed(100, 0, 500), Timed(90, 2, 600)]}
+    assert figures_of(taken, "_1kb") == {"ours_p1_1kb": 100, "wrong_rows_ours_p1_1kb": 2, "rss_mb_ours_p1_1kb": 600}
+
+
+def test_a_full_round_gives_all_that_is_promised_and_compares_with_everybody() -> None:
+    rates = {name: 50.0 if name.startswith("ours") else 100.0 for name in CONTESTANTS}
+    figures = {}
+    for suffix in BODIES:
+        figures |= figures_of({name: [Timed(rate, 0, 1)] for name, rate in rates.items()}, suffix)
+    times = times_as_fast(figures)
+    assert checked(Measured("velocity", figures, times), FIGURES)
+    assert {name: set(values.values()) for name, values in times.items()} == {
+        "bare_json": {0.5}, "bytewax": {0.5}, "quix": {0.5}
+    }  # fmt: skip
