@@ -23,7 +23,7 @@ Rows = dict[tuple[str, int], Counts]
 
 @dataclass(frozen=True)
 class Recording:
-    """Arrivals in order, `rows` as counted from them, and how many came twice or more than a minute late."""
+    """Arrivals in order, `rows` counted from them, how many came twice or over a minute late, projects by runs."""
 
     arrivals: Sequence[Arrival]
     rows: Rows
@@ -58,8 +58,8 @@ def recording(arrivals: Sequence[Arrival]) -> Recording:
     jobs = [(one.record, one.at_ms) for one in ordered if isinstance(one.record, JobExecution)]
     executions = Counter((record.project, record.run, record.job, record.attempt) for record, _ in jobs)
     late = sum(at_ms - record.finished_ms > MINUTE_MS for record, at_ms in jobs)
-    sizes = Counter(record.project for record, _ in jobs)
-    projects = tuple(project for project, _ in sizes.most_common())
+    sizes = Counter(project for project, _ in {(record.project, record.run) for record, _ in jobs})
+    projects = tuple(sorted(sizes, key=lambda project: (-sizes[project], project)))
     return Recording(ordered, plain_count(ordered), len(jobs) - len(executions), late, projects)
 
 
