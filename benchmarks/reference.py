@@ -26,7 +26,8 @@ class Read:
 
     `executions` are those that count, in the order of each partition: project, run, minute (since the epoch), failing,
     erring, arrived_ms, partition, offset. `rejected` are the others without ticks: partition, offset, reason.
-    `clock_ms` is how far time has passed everywhere: the least newest arrival of a partition, less a second.
+    `clock_ms` is how far time has passed everywhere: the least newest arrival of a partition, less a second. What
+    came into a replay without its clock lets no time pass.
     """
 
     executions: pd.DataFrame
@@ -41,7 +42,7 @@ def read(messages: Iterable[Any], *, partitions: int, clock: Literal["life", "re
     log = log.sort_values(["partition", "offset"], ignore_index=True)
     told_ms = _number(log.arrived_ms) if clock == "replay" else pd.Series(pd.NA, index=log.index, dtype="Int64")
     log["arrived_ms"] = told_ms.fillna(log.stamped_ms.astype("Int64")).astype("int64")
-    newest = log.groupby("partition").arrived_ms.max()
+    newest = log[told_ms.notna() | (clock == "life")].groupby("partition").arrived_ms.max()
     clock_ms = int(newest.min()) - WATERMARK_DELAY_MS if len(newest) == partitions else 0
     log = log[log.ce_type != b"argus.tick"].reset_index(drop=True)
     log["reason"] = _reasons(log)

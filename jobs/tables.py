@@ -27,8 +27,12 @@ BROKER_S = (
 """The broker's time stamp in epoch seconds, counted from 2020 because TIMESTAMPDIFF gives 32 bits."""
 
 
-ARRIVAL_WATERMARK = ", WATERMARK FOR arrival AS arrival - INTERVAL '1' SECOND"
-"""Time passes as records arrive, ticks included; nothing that an event says can move it."""
+ARRIVAL_WATERMARK = ", WATERMARK FOR arrival AS {told} - INTERVAL '1' SECOND"
+"""Time passes as records arrive, ticks included; nothing that an event says can move it.
+
+`told` is null for what came into a replay's namespace without the replay's clock: such a record has a time of its own,
+years after the others, and lets none pass.
+"""
 
 DEAD_LETTERS_INSERT = """
 INSERT INTO dead_letters
@@ -52,6 +56,7 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
     header_ms = f"TRY_CAST(CAST(headers['{ARRIVED_MS}'] AS STRING) AS BIGINT)"
     replayed = settings.clock == "replay"
     arrived_s = f"COALESCE({header_ms} / 1000, {BROKER_S})" if replayed else BROKER_S
+    told = f"TO_TIMESTAMP_LTZ({header_ms}, 3)"
     conditions = {
         "tick": f"COALESCE(headers['ce_type'] = {literal(TICK)}, FALSE)",
         "project_ok": "named",
@@ -74,7 +79,7 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
         "earliest_ms": str(EARLIEST_MS),
         "future_s": str(FUTURE_S),
         "arrived_s": arrived_s,
-        "arrival": f"COALESCE(TO_TIMESTAMP_LTZ({header_ms}, 3), stamped)" if replayed else "stamped",
+        "arrival": f"COALESCE({told}, stamped)" if replayed else "stamped",
         "kafka": settings.kafka,
         "group": job.group(settings.namespace),
         "runs_topic": RUNS.named(settings.namespace),
@@ -82,7 +87,7 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
         "project_health_topic": PROJECT_HEALTH.named(settings.namespace),
         "dead_letters_topic": DEAD_LETTERS.named(settings.namespace),
         "dead_letters_max_bytes": str(DEAD_LETTERS.max_bytes),
-        "watermark": watermark,
+        "watermark": watermark.format(told=told if replayed else "arrival"),
     }
 
 

@@ -1,7 +1,7 @@
 """One case: a replay of a made-up CI history with poison in it, something killed in its middle, and the comparison."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
@@ -14,6 +14,7 @@ from benchmarks.faults.kills import kill, restored, wait_recovered
 from benchmarks.observed import Progress, until
 from benchmarks.poison import POISON
 from benchmarks.running import Running
+from contracts.delivery import ANY_PARTITION
 from contracts.errors import Unavailable
 from contracts.jobs import JOBS
 from contracts.topics import ARRIVED_MS, RUNS
@@ -101,13 +102,16 @@ def history(seed: int, number: int) -> list[Arrival]:
 
 
 def put_poison(one: Running, clock_ms: int) -> None:
-    """Every kind of poison onto the log of runs, arriving at `clock_ms`."""
+    """Every kind of poison onto the log of runs, arriving at `clock_ms`; that without headers, which does not say
+    so, in every partition: each would take the clock along if it could."""
     sender = producer(one.settings.kafka)
     for kind in POISON:
         headers = [*kind.at(clock_ms).headers.items()]
+        partitions: Iterable[int] = (ANY_PARTITION,) if headers else range(one.settings.partitions)
         if headers:
             headers.append((ARRIVED_MS, str(clock_ms).encode()))
-        sender.produce(RUNS.named(one.settings.namespace), kind.value, kind.key, headers=headers)
+        for partition in partitions:
+            sender.produce(RUNS.named(one.settings.namespace), kind.value, kind.key, partition, headers=headers)
     if left := sender.flush(STARTS_S):
         raise Unavailable(f"{left} broken messages were not acknowledged by the broker")
 

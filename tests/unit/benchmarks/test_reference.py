@@ -127,6 +127,7 @@ def test_the_first_reason_that_applies_is_told_and_ticks_are_nothing() -> None:
 
 def test_a_replays_clock_is_in_its_header() -> None:
     told = [lying(0, late_ms=-9_000_000, arrived_ms=str(START_MS + 9_000_000).encode()), lying(1)]
+    told.append(Lying(2, b"acme/app", b"{}", START_MS + 900_000_000))  # without it no time passes
     found = read(told, partitions=1, clock="replay")
     assert list(found.executions.arrived_ms) == [START_MS + 9_000_000, START_MS + 1000]
     assert found.clock_ms == START_MS + 9_000_000 - 1000
