@@ -25,18 +25,19 @@ _MEMORY = {
     # without the scripts nobody derives these from each other: every key must be there, and agree with the JVM's
     "taskmanager.cpu.cores": "2.0",
     "taskmanager.memory.framework.heap.size": "128m",
-    "taskmanager.memory.task.heap.size": "384m",
+    "taskmanager.memory.task.heap.size": "512m",
     "taskmanager.memory.framework.off-heap.size": "128m",
     "taskmanager.memory.task.off-heap.size": "0m",
     "taskmanager.memory.network.min": "64m",
     "taskmanager.memory.network.max": "64m",
-    "taskmanager.memory.managed.size": "256m",
+    "taskmanager.memory.managed.size": "512m",
     "taskmanager.memory.jvm-metaspace.size": "384m",
     "taskmanager.memory.jvm-overhead.min": "192m",
     "taskmanager.memory.jvm-overhead.max": "192m",
     "jobmanager.memory.process.size": "1g",
 }
-_TASKMANAGER_JVM = ("-Xms64m", "-Xmx512m", "-XX:MaxDirectMemorySize=192m", "-XX:MaxMetaspaceSize=384m")
+# what a row leaves behind is garbage at once: a young generation that holds a mini-batch collects next to nothing
+_TASKMANAGER_JVM = ("-Xms320m", "-Xmn224m", "-Xmx640m", "-XX:MaxDirectMemorySize=192m", "-XX:MaxMetaspaceSize=384m")
 _JOBMANAGER_JVM = ("-Xms64m", "-Xmx384m", "-XX:MaxMetaspaceSize=256m", "-XX:TieredStopAtLevel=1")
 _BOTH_JVM = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData")
 _FRESH_HEARTBEAT_MS = 1_500
