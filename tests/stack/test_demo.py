@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -145,7 +146,13 @@ def test_a_demonstration_on_a_running_stack_leaves_it_as_it_was(stack: Stack, da
 
 def test_an_interrupted_demonstration_takes_everything_away(stack: Stack, day: Path) -> None:
     process = subprocess.Popen(
-        [*command(stack.data, day)[:-1], "1x"], env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command(stack.data, day)[:-1], "1x"],
+        env=clean(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # whoever runs the tests in the background has their interrupts ignored, and children inherit that
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     seen = []
@@ -155,7 +162,10 @@ def test_an_interrupted_demonstration_takes_everything_away(stack: Stack, day: P
             break
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=90)
+    try:
+        rest, _ = process.communicate(timeout=180)
+    finally:
+        process.kill()
     assert process.returncode != 0
     assert "Traceback" not in rest
     assert traces(stack.settings(), namespace_in("".join(seen))) == []
