@@ -20,6 +20,9 @@ from argus.stack.process import before_exec
 from argus.stack.status import ChildStatus, Status, read_status
 from contracts.settings import Settings, read_settings
 
+# whoever runs the tests in the background has their interrupts ignored, which the commands under test would inherit
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 START_S = 180.0
 STOP_S = 90.0
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -151,8 +150,6 @@ def test_an_interrupted_demonstration_takes_everything_away(stack: Stack, day: P
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # whoever runs the tests in the background has their interrupts ignored, and children inherit that
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     seen = []
