@@ -19,6 +19,13 @@ counted AS (
     FROM least_minutes
     CROSS JOIN UNNEST(ARRAY[run_minute, failing_minute, error_minute]) WITH ORDINALITY AS minutes (minute_ms, series)
     WHERE minute_ms IS NOT NULL
+    UNION ALL
+    -- in no series: it makes the minute of each execution be told again. After a crash executions are read again in
+    -- other batches, and one may move its run before the run is ever in the minute in which it was told to be
+    SELECT
+        project || U&'\001F' || CAST(minute_ms AS STRING),
+        0
+    FROM executions
 )
 SELECT
     entity,

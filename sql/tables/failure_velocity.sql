@@ -1,4 +1,4 @@
--- failure_velocity: argus.metrics.failure-velocity, compacted; a minute that falls to nothing is a tombstone.
+-- failure_velocity: argus.metrics.failure-velocity, compacted; a minute that falls to nothing has three zeros.
 CREATE TABLE failure_velocity (
     entity STRING,               -- the message's key: project, U+001F, minute_ms
     project STRING,
