@@ -29,6 +29,7 @@ SPEED = 150.0
 
 START_MS, APART_MS = 1_767_571_200_000, 3_600_000
 STARTS_S, ENDS_S = 30.0, 120.0
+MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ def run(one: Running, fault: str | None, seed: int, number: int, told: Callable[
         f"{outcome.fault}, seed {seed}: {len(wrong)} of {wanted.rows} rows differ; killed at {sent} of "
         f"{len(arrivals)} events, {back} restores, {outcome.took_s} s"
     )
+    for row in wrong[:MOST_SHOWN]:
+        told(f"    {row}")
     return outcome
 
 

@@ -27,9 +27,6 @@ def measure(*, seeds: int, told: Callable[[str], None]) -> Measured:
             settings = stack.settings(f"faults-{seed}", clock="replay", checkpoint_interval_s=CHECKPOINT_S)
             with running(stack.data, settings) as one:
                 outcomes += [run(one, fault, seed, at, told) for at, fault in enumerate((None, *FAULTS))]
-    for outcome in outcomes:
-        for row in outcome.wrong[:5]:
-            told(f"{outcome.fault}, seed {outcome.seed}: {row}")
     return figures(outcomes)
 
 
