@@ -90,7 +90,7 @@ class TestReportPart(Struct, frozen=True, kw_only=True):
 
 
 class FailureVelocity(Struct, frozen=True, kw_only=True):
-    """What one project did in the minute that starts at `minute_ms`; a tombstone means three zeros."""
+    """What one project did in the minute that starts at `minute_ms`; three zeros where its runs have moved away."""
 
     project: Project
     minute_ms: EventTime
