@@ -1,7 +1,6 @@
 """An embedded stack of a measurement's own: in a folder that is removed, leaving nothing running."""
 
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,10 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from argus.stack.detached import SUPERVISOR, command, wait_ready
+from argus.stack.detached import launch, wait_ready
 from argus.stack.folder import opened
-from argus.stack.logs import opened_log
-from argus.stack.process import before_exec
 from argus.stack.status import read_status
 from contracts.errors import DeadlineExceeded, Unavailable
 from contracts.settings import Settings, read_settings
@@ -46,16 +43,7 @@ def private_stack(*jobs: str) -> Iterator[Private]:
     Raises Misconfigured or DeadlineExceeded when it does not start, DeadlineExceeded when it had to be killed.
     """
     data = opened(Path(tempfile.mkdtemp(prefix="argus-bench-")))
-    with opened_log(data, SUPERVISOR) as log:
-        since = log.tell()
-        process = subprocess.Popen(
-            command(data, jobs),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=before_exec(signal.SIGTERM),
-        )
+    process, since = launch(data, jobs, outlives_us=False)
     try:
         wait_ready(data, process, since=since, deadline_s=START_S, show=lambda _: None)
         yield Private(data)

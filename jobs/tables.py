@@ -59,7 +59,6 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
     told = f"TO_TIMESTAMP_LTZ({header_ms}, 3)"
     conditions = {
         "tick": f"COALESCE(headers['ce_type'] = {literal(TICK)}, FALSE)",
-        "project_ok": "named",
         # a byte that is not UTF-8 becomes U+FFFD, under which two different names would meet
         "run_ok": "(run <> '' AND run NOT LIKE U&'%\\FFFD%')",
         "attempt_ok": f"(attempt = {literal('1')}"
@@ -71,10 +70,10 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
         "read_alike": "(message_key IS NOT NULL AND origin_partition >= 0 AND origin_offset >= 0"
         " AND CARDINALITY(headers) > 0)",
     }
-    parts = ("project_ok", "run_ok", "attempt_ok", "outcome_ok", "time_ok", "read_alike")
+    needed = " AND ".join(conditions[part] for part in ("run_ok", "attempt_ok", "outcome_ok", "time_ok", "read_alike"))
     return {
         **conditions,
-        "countable": f"COALESCE(body IS NOT NULL AND {' AND '.join(conditions[part] for part in parts)}, FALSE)",
+        "countable": f"COALESCE(body IS NOT NULL AND named AND {needed}, FALSE)",
         "project_pattern": PROJECT,
         "earliest_ms": str(EARLIEST_MS),
         "future_s": str(FUTURE_S),

@@ -13,10 +13,8 @@ from typing import Literal
 
 import pytest
 
-from argus.stack.detached import SUPERVISOR, command, wait_ready
+from argus.stack.detached import SUPERVISOR, launch, wait_ready
 from argus.stack.folder import opened
-from argus.stack.logs import opened_log
-from argus.stack.process import before_exec
 from argus.stack.status import ChildStatus, Status, read_status
 from contracts.settings import Settings, read_settings
 
@@ -80,16 +78,7 @@ class Stack:
 def start_stack(data: Path, *jobs: str) -> Stack:
     """Start a stack that ends with this process and wait until it is ready."""
     data = opened(data)
-    with opened_log(data, SUPERVISOR) as log:
-        since = log.tell()
-        process = subprocess.Popen(
-            command(data, jobs),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=before_exec(signal.SIGTERM),
-        )
+    process, since = launch(data, jobs, outlives_us=False)
     wait_ready(data, process, since=since, deadline_s=START_S, show=lambda _: None)
     return Stack(data, process)
 

@@ -3,7 +3,6 @@
 import os
 import random
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -15,12 +14,11 @@ from pathlib import Path
 from argus import cluster, topics
 from argus.demo.company import PORTS, company, folder
 from argus.demo.sweep import PREFIX, namespaces_left, sweep
-from argus.stack.detached import SUPERVISOR, command, stop, wait_ready
+from argus.stack.detached import launch, stop, wait_ready
 from argus.stack.folder import holder_of, opened, write_private
 from argus.stack.keeper import why
 from argus.stack.logs import opened_log
 from argus.stack.ports import LOOPBACK, chosen
-from argus.stack.process import before_exec
 from argus.stack.progress import Progress
 from argus.stack.records import forget, record
 from argus.stack.serve import START_DEADLINE_S
@@ -116,12 +114,7 @@ def _stack(data: Path, leaving: ExitStack, *, keep: bool, told: Told) -> bool:
         told(f"using the stack on {data}")
         return False
     told(f"starting Kafka, Valkey, Postgres and Flink on {data}")
-    with opened_log(data, SUPERVISOR) as log:
-        since = log.tell()
-        process = subprocess.Popen(
-            command(data, ()), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            preexec_fn=None if keep else before_exec(signal.SIGTERM),
-        )  # fmt: skip
+    process, since = launch(data, (), outlives_us=keep)
     leaving.callback(_stop_stack, data, process, told)
     wait_ready(data, process, since=since, deadline_s=START_DEADLINE_S, show=Progress(told))
     return True

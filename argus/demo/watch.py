@@ -119,13 +119,16 @@ class Watch:
             self.rates[health.project] = health.failure_rate_24h
         elif topic is FAILURE_VELOCITY:
             project, minute_ms = message.key().decode().split(SEPARATOR)
-            at = (project, int(minute_ms))
-            if value is None:
-                self.rows.pop(at, None)
-            else:
-                row = decode(FailureVelocity, value)
-                self.rows[at] = (row.runs, row.failing_runs, row.error_runs)
-                self.newest_ms = max(self.newest_ms, row.minute_ms)
+            self._count(project, int(minute_ms), None if value is None else decode(FailureVelocity, value))
+
+    def _count(self, project: str, minute_ms: int, row: FailureVelocity | None) -> None:
+        """A minute without runs is as good as none: its executions belong to runs of earlier minutes."""
+        self.newest_ms = max(self.newest_ms, minute_ms)
+        counts = (row.runs, row.failing_runs, row.error_runs) if row else (0, 0, 0)
+        if any(counts):
+            self.rows[(project, minute_ms)] = counts
+        else:
+            self.rows.pop((project, minute_ms), None)
 
     def _look(self) -> None:
         """Which event each project's keys show by now."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from argus.stack.folder import holder_of, opened
 from argus.stack.leftovers import left, reap
 from argus.stack.logs import log_path, opened_log, tail
+from argus.stack.process import before_exec
 from argus.stack.serve import START_DEADLINE_S
 from argus.stack.status import Status, read_status
 from contracts.errors import DeadlineExceeded, Misconfigured
@@ -32,11 +33,26 @@ def start(
         raise Misconfigured(
             f"a stack runs on {data} already (supervisor pid {holder}); `argus status` shows it, `argus down` stops it"
         )
+    process, since = launch(data, jobs, outlives_us=True)
+    wait_ready(data, process, since=since, deadline_s=deadline_s, show=show)
+
+
+def launch(data: Path, jobs: tuple[str, ...], *, outlives_us: bool) -> "tuple[subprocess.Popen[bytes], int]":
+    """Start a supervisor on an opened folder, with its log there; returns it and where its log begins.
+
+    One that does not outlive us is told to stop when we die, however we do.
+    """
     with opened_log(data, SUPERVISOR) as log:
         since = log.tell()
-        process = subprocess.Popen(command(data, jobs), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   start_new_session=True)  # fmt: skip
-    wait_ready(data, process, since=since, deadline_s=deadline_s, show=show)
+        process = subprocess.Popen(
+            command(data, jobs),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=None if outlives_us else before_exec(signal.SIGTERM),
+        )
+    return process, since
 
 
 def command(data: Path, jobs: tuple[str, ...]) -> list[str]:

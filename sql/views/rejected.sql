@@ -5,7 +5,7 @@ SELECT
     CASE
         WHEN project IS NULL THEN 'no-key'
         WHEN body IS NULL THEN 'tombstone'
-        WHEN NOT ${project_ok} THEN 'key'
+        WHEN NOT named THEN 'key'
         WHEN run IS NULL THEN 'no-run'
         WHEN NOT ${run_ok} THEN 'run'
         WHEN attempt IS NULL THEN 'no-attempt'
