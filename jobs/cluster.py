@@ -45,6 +45,8 @@ def configuration(
         "execution.buffer-timeout.interval": "1 ms",
         "table.local-time-zone": "UTC",
         "table.exec.state.ttl": STATE_LIFE,
+        # what several statements have in common is planned, and done, once
+        "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
     }
     if savepoint is not None:
         values["execution.state-recovery.path"] = savepoint

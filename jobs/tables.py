@@ -58,7 +58,6 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
     arrived_s = f"COALESCE({header_ms} / 1000, {BROKER_S})" if replayed else BROKER_S
     told = f"TO_TIMESTAMP_LTZ({header_ms}, 3)"
     conditions = {
-        "tick": f"COALESCE(headers['ce_type'] = {literal(TICK)}, FALSE)",
         # a byte that is not UTF-8 becomes U+FFFD, under which two different names would meet
         "run_ok": "(run <> '' AND run NOT LIKE U&'%\\FFFD%')",
         "attempt_ok": f"(attempt = {literal('1')}"
@@ -66,15 +65,13 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
         "outcome_ok": f"(outcome IN ({', '.join(map(repr, get_args(Outcome)))}))",
         # between LATE_S before and FUTURE_S after, as a distance from the middle: one evaluation rather than two
         "time_ok": f"(ABS(event_ms / 1000 - arrived_s + {(LATE_S - FUTURE_S) // 2}) <= {(LATE_S + FUTURE_S) // 2})",
-        # nothing fails these; they keep the columns of both readers of runs alike, so that the planner shares them
-        "read_alike": "(message_key IS NOT NULL AND origin_partition >= 0 AND origin_offset >= 0"
-        " AND CARDINALITY(headers) > 0)",
     }
-    needed = " AND ".join(conditions[part] for part in ("run_ok", "attempt_ok", "outcome_ok", "time_ok", "read_alike"))
+    needed = " AND ".join(conditions[part] for part in ("run_ok", "attempt_ok", "outcome_ok", "time_ok"))
     return {
         **conditions,
         "countable": f"COALESCE(body IS NOT NULL AND named AND {needed}, FALSE)",
         "project_pattern": PROJECT,
+        "tick_type": literal(TICK),
         "earliest_ms": str(EARLIEST_MS),
         "future_s": str(FUTURE_S),
         "arrived_s": arrived_s,

@@ -24,4 +24,4 @@ SELECT
     headers,
     body
 FROM runs
-WHERE NOT ${countable} AND NOT ${tick}
+WHERE NOT ${countable} AND NOT tick
