@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from argus.stack.child import Child
+from argus.stack.jars import UNVERIFIED
 from argus.stack.ports import LOOPBACK, answers
 from argus.stack.process import run
 from contracts.errors import Misconfigured
@@ -47,7 +48,14 @@ _SETTINGS = {
     "num.recovery.threads.per.data.dir": "2",
 }
 
-_JVM = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
+_JVM = (
+    "-Xms64m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    *UNVERIFIED,
+)
 
 
 def kafka(data: Path, *, port: int, controller_port: int, jars: Path) -> Child:
