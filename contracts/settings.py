@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         0, ge=0, le=65535, description="port of /healthz, /readyz and /metrics of a writer; 0 is any"
     )
+    metrics_host: str = Field(
+        "127.0.0.1", pattern=r"^[A-Za-z0-9._-]+$", description="address on which it answers; 0.0.0.0 to be scraped"
+    )
     log_format: Literal["json", "console"] = Field("json", description="how log lines are written")
 
     @classmethod

@@ -15,9 +15,11 @@ Check = Callable[[], str | None]
 
 
 @contextmanager
-def probe(port: int, registry: CollectorRegistry, *, healthy: Check, ready: Check) -> Iterator[int]:
-    """Answer on loopback while the block runs; yields the port, a free one where `port` is 0."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), _answers(registry, healthy, ready))
+def probe(
+    port: int, registry: CollectorRegistry, *, healthy: Check, ready: Check, host: str = "127.0.0.1"
+) -> Iterator[int]:
+    """Answer on `host` while the block runs; yields the port, a free one where `port` is 0."""
+    server = ThreadingHTTPServer((host, port), _answers(registry, healthy, ready))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="probe", daemon=True)
     thread.start()

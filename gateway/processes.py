@@ -80,7 +80,9 @@ def tick(settings: Settings, stop: threading.Event) -> None:
     registry = CollectorRegistry()
     ticker = Ticker(settings.kafka, settings.namespace, counter(metrics.TICKS, registry))
     admin = admin_client(settings.kafka)
-    with probe(settings.metrics_port, registry, healthy=lambda: None, ready=broker_answers(admin)) as port:
+    with probe(
+        settings.metrics_port, registry, host=settings.metrics_host, healthy=lambda: None, ready=broker_answers(admin)
+    ) as port:
         log.info("started", process="tick", namespace=settings.namespace, probe_port=port)
         keep_ticking(ticker, stop, time.monotonic)
         log.info("stopped", process="tick")

@@ -17,6 +17,8 @@ def fold_in_batches(configured: Configuration, settings: "Settings") -> None:
     """Set what makes a SQL job fast: rows that meet within a mini-batch are folded before and after the shuffle."""
     # nothing in SQL keeps or changes a row that it has passed on, so no operator needs a copy of its own
     configured.set_string("pipeline.object-reuse", "true")
+    # rows wait longer than this for their batch, and sending them on each millisecond has its price
+    configured.set_string("execution.buffer-timeout.interval", "20 ms")
     if settings.mini_batch_ms:
         configured.set_string("table.exec.mini-batch.enabled", "true")
         configured.set_string("table.exec.mini-batch.allow-latency", f"{settings.mini_batch_ms} ms")

@@ -12,27 +12,28 @@ WITH least_minutes AS (
     FROM executions
     GROUP BY project, run
 ),
+-- After a crash executions are read again in other batches, and one may move its run before the run is ever in the
+-- minute in which it was told to be: so the minute of every execution is told again, in no series.
+read_minutes AS (
+    SELECT project, minute_ms, COUNT(*) AS times
+    FROM executions
+    GROUP BY project, minute_ms
+),
 counted AS (
-    SELECT
-        project || U&'\001F' || CAST(minute_ms AS STRING) AS entity,
-        series
+    SELECT project, minute_ms, series
     FROM least_minutes
     CROSS JOIN UNNEST(ARRAY[run_minute, failing_minute, error_minute]) WITH ORDINALITY AS minutes (minute_ms, series)
     WHERE minute_ms IS NOT NULL
     UNION ALL
-    -- in no series: it makes the minute of each execution be told again. After a crash executions are read again in
-    -- other batches, and one may move its run before the run is ever in the minute in which it was told to be
-    SELECT
-        project || U&'\001F' || CAST(minute_ms AS STRING),
-        0
-    FROM executions
+    SELECT project, minute_ms, 0
+    FROM read_minutes
+    WHERE times > 0  -- always so; a count that nobody wants would not be counted, and change nothing
 )
 SELECT
-    entity,
-    SPLIT_INDEX(entity, U&'\001F', 0)                  AS project,
-    CAST(SPLIT_INDEX(entity, U&'\001F', 1) AS BIGINT)  AS minute_ms,
-    COUNT(*) FILTER (WHERE series = 1)                 AS runs,
-    COUNT(*) FILTER (WHERE series = 2)                 AS failing_runs,
-    COUNT(*) FILTER (WHERE series = 3)                 AS error_runs
+    project,
+    minute_ms,
+    COUNT(*) FILTER (WHERE series = 1)  AS runs,
+    COUNT(*) FILTER (WHERE series = 2)  AS failing_runs,
+    COUNT(*) FILTER (WHERE series = 3)  AS error_runs
 FROM counted
-GROUP BY entity
+GROUP BY project, minute_ms

@@ -58,7 +58,7 @@ def addresses(known: Known) -> dict[str, str]:
 
 def environment(data: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What a process of ours gets: addresses come from the folder alone, other settings from whoever started us."""
-    ours = {*ADDRESSES, "ARGUS_NAMESPACE", "ARGUS_CLOCK", "ARGUS_METRICS_PORT"}
+    ours = {*ADDRESSES, "ARGUS_NAMESPACE", "ARGUS_CLOCK", "ARGUS_METRICS_HOST", "ARGUS_METRICS_PORT"}
     return {key: value for key, value in environ.items() if key not in ours} | {"ARGUS_DATA": str(data)}
 
 

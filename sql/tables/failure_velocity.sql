@@ -1,19 +1,20 @@
 -- failure_velocity: argus.metrics.failure-velocity, compacted; a minute that falls to nothing has three zeros.
 CREATE TABLE failure_velocity (
-    entity STRING,               -- the message's key: project, U+001F, minute_ms
     project STRING,
     minute_ms BIGINT,
     runs BIGINT,
     failing_runs BIGINT,
     error_runs BIGINT,
-    PRIMARY KEY (entity) NOT ENFORCED
+    PRIMARY KEY (project, minute_ms) NOT ENFORCED
 ) WITH (
     'connector' = 'upsert-kafka',
     'topic' = '${failure_velocity_topic}',
     'properties.bootstrap.servers' = '${kafka}',
     'properties.acks' = 'all',
     'properties.linger.ms' = '5',
-    'key.format' = 'raw',
+    'key.format' = 'csv',                              -- project, U+001F, minute_ms
+    'key.csv.field-delimiter' = U&'\001F',
+    'key.csv.disable-quote-character' = 'true',
     'value.format' = 'json',
-    'value.fields-include' = 'EXCEPT_KEY'
+    'value.fields-include' = 'ALL'
 )

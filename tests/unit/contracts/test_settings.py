@@ -40,6 +40,7 @@ def test_an_environment_that_is_given_is_the_only_one(tmp_path: Path, monkeypatc
         ("ARGUS_PARTITIONS", "0"),
         ("ARGUS_CHECKPOINT_INTERVAL_S", "60"),
         ("ARGUS_METRICS_PORT", "70000"),
+        ("ARGUS_METRICS_HOST", "127.0.0.1:9100"),
         ("ARGUS_LOG_FORMAT", "xml"),
     ],
 )

@@ -11,9 +11,9 @@ from feature_store.metrics import counter, gauge, histogram
 from feature_store.probe import Heartbeat, probe
 
 
-def said(port: int, path: str) -> tuple[int, str]:
+def said(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -28,6 +28,13 @@ def test_health_readiness_and_metrics_are_answered_by_name() -> None:
         assert said(port, "/readyz?verbose") == (503, "catching up\n")
         assert 'argus_keys_written_total{view="project-health"} 3.0' in said(port, "/metrics")[1]
         assert said(port, "/secrets")[0] == 404
+
+
+def test_it_answers_on_the_address_it_is_given_alone() -> None:
+    with probe(0, CollectorRegistry(), host="127.0.0.2", healthy=lambda: None, ready=lambda: None) as port:
+        assert said(port, "/healthz", host="127.0.0.2") == (200, "ok\n")
+        with pytest.raises(urllib.error.URLError, match="refused"):
+            said(port, "/healthz")
 
 
 def test_a_loop_that_hangs_is_told_from_one_that_turns() -> None:
