@@ -130,9 +130,7 @@ def _turn(
     name: str,
 ) -> None:
     heart = Heartbeat(SILENCE_S, time.monotonic)
-    with probe(
-        settings.metrics_port, registry, host=settings.metrics_host, healthy=heart.check, ready=unready
-    ) as port:
+    with probe(settings.metrics_port, registry, host=settings.metrics_host, healthy=heart.check, ready=unready) as port:
         log.info("started", process=name, namespace=settings.namespace, probe_port=port)
         while not stop.is_set():
             turn()

@@ -67,7 +67,8 @@ def sql_types(annotation: Any) -> set[str]:
 
 def differences(table: Table, record: type[Struct]) -> list[str]:
     """How the JSON that a table reads or writes differs from its record."""
-    columns = {name: kind for name, kind in table.columns.items() if name not in table.key}
+    apart = () if table.options.get("value.fields-include") == "ALL" else table.key
+    columns = {name: kind for name, kind in table.columns.items() if name not in apart}
     fields = {name: sql_types(kind) for name, kind in get_type_hints(record, include_extras=True).items()}
     told = [f"{name} is no field of {record.__name__}" for name in columns.keys() - fields.keys()]
     told += [f"{name} of {record.__name__} has no column" for name in fields.keys() - columns.keys()]
@@ -103,7 +104,7 @@ def test_every_header_that_sql_reads_is_written() -> None:
 EXAMPLE = """
 -- things: a comment, with a comma
 CREATE TABLE failure_velocity (
-    entity STRING,  -- the key
+    {more}
     project STRING NOT NULL,
     minute_ms BIGINT,
     runs BIGINT,
@@ -112,8 +113,13 @@ CREATE TABLE failure_velocity (
     stamped TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
     twice AS runs * COALESCE(2, 1),
     WATERMARK FOR stamped AS stamped - INTERVAL '1' SECOND,
-    PRIMARY KEY (entity) NOT ENFORCED
-) WITH ('connector' = 'upsert-kafka', 'topic' = '${{failure_velocity_topic}}', 'value.format' = 'json')
+    PRIMARY KEY ({key}) NOT ENFORCED
+) WITH (
+    'connector' = 'upsert-kafka',
+    'topic' = '${{failure_velocity_topic}}',
+    'value.format' = 'json',
+    'value.fields-include' = '{included}'
+)
 """
 
 
@@ -126,8 +132,19 @@ CREATE TABLE failure_velocity (
     ],
 )
 def test_a_column_that_is_wrong_is_named(kind: str, name: str, told: list[str]) -> None:
-    table = parse(EXAMPLE.format(kind=kind, name=name))
-    assert differences(table, table.topic.record) == told
+    key = "project, minute_ms"
+    both = parse(EXAMPLE.format(kind=kind, name=name, more="", key=key, included="ALL"))
+    assert differences(both, both.topic.record) == told
+    more = "entity STRING,  -- the key"
+    apart = parse(EXAMPLE.format(kind=kind, name=name, more=more, key="entity", included="EXCEPT_KEY"))
+    assert differences(apart, apart.topic.record) == told
+
+
+def test_a_key_that_is_left_out_of_the_value_is_missed() -> None:
+    filled = {"kind": "BIGINT", "name": "error_runs", "more": "", "key": "project, minute_ms"}
+    table = parse(EXAMPLE.format(**filled, included="EXCEPT_KEY"))
+    missed = ["minute_ms of FailureVelocity has no column", "project of FailureVelocity has no column"]
+    assert differences(table, table.topic.record) == missed
 
 
 def test_the_statements_that_run_are_those_of_the_repository_from_wherever_they_are_run(tmp_path: Path) -> None:
