@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,8 +46,10 @@ def with_topics(stack: Stack, namespace: str) -> Iterator[Settings]:
 
 
 def test_a_job_is_started_kept_and_stopped_with_a_savepoint(stack: Stack) -> None:
+    lying_about = {path.name for path in Path("/tmp").glob("flink*")}  # where Java puts things unless told otherwise
     with with_topics(stack, "jobs-1"):
         told = argus(stack, "submit", "project", "--namespace", "jobs-1", "--parallelism", "2")
+        assert {path.name for path in Path("/tmp").glob("flink*")} <= lying_about
         assert "jobs-1.argus.jobs.project runs on" in told
         assert "the supervisor keeps it" in told
         (job,) = listed(stack, "jobs-1")
