@@ -1,4 +1,4 @@
-"""The plain way in Flink SQL: the same two GROUP BYs over the same topic, bodies read with the `json` format.
+"""The plain way in Flink SQL: the same GROUP BYs over the same topic, bodies read with the `json` format.
 
 No dead letters: a row that cannot be read is skipped. Everything else, configuration included, is the shipped job's.
 `python -m benchmarks.bare_json --connector JAR` submits it to the cluster of the settings and prints its id.

@@ -15,10 +15,10 @@ from contracts.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".jars"
+LOCK = Path(__file__).with_name("jars.lock")
 
 UNVERIFIED = ("-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote")
 """For a JVM that runs locked jars alone: their bytecode is what it was, and verifying it is a tenth of every start."""
-LOCK = Path(__file__).with_name("jars.lock")
 
 
 @dataclass(frozen=True)
