@@ -100,6 +100,16 @@ def test_a_row_too_many_is_wrong_until_it_is_withdrawn() -> None:
     assert (result.wrong, result.end_ms) == (0, 20)
 
 
+def test_a_row_of_zeros_is_no_row() -> None:
+    minute_ms = NOW_MS // MINUTE_MS * MINUTE_MS
+    result = Result({})
+    result.take(*written(minute_ms, 0), at_ms=10)
+    assert (result.wrong, result.end_ms) == (0, 0)
+    result.take(*written(minute_ms, 1), at_ms=20)
+    result.take(*written(minute_ms, 0), at_ms=30)
+    assert (result.wrong, result.end_ms) == (0, 30)
+
+
 def test_contestants_take_turns_and_a_long_run_is_not_repeated() -> None:
     order: list[str] = []
 
