@@ -2,7 +2,8 @@
 
 A view's clock is the least arrival among its job's committed offsets. A partition in which nothing was committed
 stands at the arrival of the first record it still has: before its first checkpoint a job has seen nothing for sure.
-A partition without records holds nobody back.
+A partition without records holds nobody back. In a replay a record without the replay's clock lets no time pass: the
+one before it stands for it, for the broker's own time lies months ahead of a recording's.
 """
 
 import time
@@ -74,13 +75,14 @@ def advance(before: ViewClock, partitions: Iterable[Progress], now_s: float) -> 
     return ViewClock(clock_ms, newest_ms, before.moved_s if clock_ms == before.clock_ms else now_s)
 
 
-def arrival_ms(message: Any, clock: Clock) -> int:
-    """When a record arrived: the broker's time stamp; in a replay's namespace the header arrived_ms, where present."""
-    if clock == "replay":
-        for name, value in message.headers() or ():
-            if name == ARRIVED_MS and value is not None and value.isdigit():
-                return int(value)
-    return int(message.timestamp()[1])
+def arrival_ms(message: Any, clock: Clock) -> int | None:
+    """When a record arrived: the broker's time stamp; in a replay's namespace the header arrived_ms, or None."""
+    if clock == "life":
+        return int(message.timestamp()[1])
+    for name, value in message.headers() or ():
+        if name == ARRIVED_MS and value is not None and value.isdigit():
+            return int(value)
+    return None
 
 
 class JobClock:
@@ -98,7 +100,7 @@ class JobClock:
             job.group(settings.namespace),
             **{"fetch.message.max.bytes": 4096, "queued.min.messages": 1, "fetch.queue.backoff.ms": 5},
         )
-        self._arrivals: dict[Place, int] = {}
+        self._arrivals: dict[Place, int | None] = {}
         self._partitions: list[TopicPartition] = []
         self._partitions_until_s = 0.0
 
@@ -124,19 +126,21 @@ class JobClock:
     def _progress(self, ends_s: float) -> list[Progress]:
         partitions = self._where(ends_s)
         committed = self._committed(partitions, ends_s)
-        newest, reached = {}, {}
+        newest, reached, firsts = {}, {}, {}
         for at in partitions:
             place = (at.topic, at.partition)
             first, end = self._consumer.get_watermark_offsets(at, timeout=self._left_s(ends_s))
             if end > first:
+                firsts[place] = first
                 newest[place] = (*place, end - 1)
                 reached[place] = (*place, max(committed.get(place, 0) - 1, first))
         # One partition can be read at one place at a time: the newest records first, then the committed ones.
         wanted = {*newest.values(), *reached.values()}
         self._arrivals = {place: at_ms for place, at_ms in self._arrivals.items() if place in wanted}
-        self._find(newest.values(), ends_s)
-        self._find(reached.values(), ends_s)
-        return [Progress(self._arrivals[newest[place]], self._arrivals[reached[place]]) for place in newest]
+        self._find(newest.values(), firsts, ends_s)
+        self._find(reached.values(), firsts, ends_s)
+        told = [(self._arrivals[newest[place]], self._arrivals[reached[place]]) for place in newest]
+        return [Progress(newest_ms, at_ms) for newest_ms, at_ms in told if newest_ms is not None and at_ms is not None]
 
     def _where(self, ends_s: float) -> list[TopicPartition]:
         if self._now_s() >= self._partitions_until_s:
@@ -158,15 +162,17 @@ class JobClock:
         found = self._consumer.committed(partitions, timeout=self._left_s(ends_s))
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
-    def _find(self, places: Collection[Place], ends_s: float) -> None:
-        """Look up the arrival of each of these records, at most one a partition.
+    def _find(self, places: Collection[Place], firsts: dict[tuple[str, int], int], ends_s: float) -> None:
+        """Look up the arrival of each of these records, at most one a partition; None where nothing tells it.
 
-        Where a record is gone (retention, a transaction's marker) the next one that is there stands for it.
+        Where a record is gone (retention, a transaction's marker) the next one that is there stands for it; for one
+        that does not say when it arrived, the last one before it that does, back to the first of the partition.
         """
         missing = {place[:2]: place for place in places if place not in self._arrivals}
         if not missing:
             return
-        self._consumer.assign([TopicPartition(*place) for place in missing.values()])
+        looking = {at: offset for at, (_, _, offset) in missing.items()}
+        self._consumer.assign([TopicPartition(*at, offset) for at, offset in looking.items()])
         try:
             while missing:
                 if self._now_s() >= ends_s:
@@ -176,8 +182,14 @@ class JobClock:
                     continue
                 if message.error():
                     raise KafkaException(message.error())
-                place = missing.pop((message.topic(), message.partition()), None)
-                if place is not None:
-                    self._arrivals[place] = arrival_ms(message, self._settings.clock)
+                at = (message.topic(), message.partition())
+                if at not in missing:
+                    continue
+                arrived_ms = arrival_ms(message, self._settings.clock)
+                if arrived_ms is None and looking[at] > firsts[at]:
+                    looking[at] -= 1
+                    self._consumer.seek(TopicPartition(*at, looking[at]))
+                else:
+                    self._arrivals[missing.pop(at)] = arrived_ms
         finally:
             self._consumer.unassign()
