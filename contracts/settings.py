@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         5, ge=1, le=10, description="seconds between checkpoints; the view clock lags by as much"
     )
     mini_batch_ms: int = Field(
-        100, ge=0, le=1000, description="how long the velocity SQL gathers rows before it folds them; 0 is row by row"
+        250, ge=0, le=1000, description="how long the velocity SQL gathers rows before it folds them; 0 is row by row"
     )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="port of /healthz, /readyz and /metrics of a writer; 0 is any"

@@ -25,7 +25,7 @@ _MEMORY = {
     # without the scripts nobody derives these from each other: every key must be there, and agree with the JVM's
     "taskmanager.cpu.cores": "2.0",
     "taskmanager.memory.framework.heap.size": "128m",
-    "taskmanager.memory.task.heap.size": "512m",
+    "taskmanager.memory.task.heap.size": "704m",
     "taskmanager.memory.framework.off-heap.size": "128m",
     "taskmanager.memory.task.off-heap.size": "0m",
     "taskmanager.memory.network.min": "64m",
@@ -38,9 +38,9 @@ _MEMORY = {
 }
 _TASKMANAGER_JVM = (
     # what a row leaves behind is garbage at once: a young generation that holds a mini-batch collects next to nothing
-    "-Xms320m",
-    "-Xmn224m",
-    "-Xmx640m",
+    "-Xms512m",
+    "-Xmn416m",
+    "-Xmx832m",
     "-XX:MaxDirectMemorySize=192m",
     "-XX:MaxMetaspaceSize=384m",
     # ten times the usual: the optimizing compiler leaves the lukewarm alone, which halves what it takes from a start

@@ -17,7 +17,7 @@ class Recorded(msgspec.Struct):
     clock: Literal["life", "replay"] = "life"
     parallelism: int = 1
     checkpoint_interval_s: float = 5
-    mini_batch_ms: int = 100
+    mini_batch_ms: int = 250
     flink_ids: list[str] = []
     savepoint: str | None = None  # what it was first started from; its own checkpoints go before it
     restored_from: str = ""  # what its newest id was started from

@@ -11,10 +11,11 @@ CREATE TABLE runs (
     origin_offset BIGINT METADATA FROM 'offset' VIRTUAL,
     project AS CAST(message_key AS STRING),
     -- a name without U+001F, which would end it within a key, and without a byte that is not UTF-8
-    named AS REGEXP(CAST(message_key AS STRING), '${project_pattern}'),
+    named AS CHAR_LENGTH(CAST(message_key AS STRING)) <= 255
+        AND REGEXP(CAST(message_key AS STRING), '${project_pattern}'),
     run AS CAST(headers['run'] AS STRING),
     attempt AS headers['attempt'],
-    outcome AS CAST(headers['outcome'] AS STRING),  -- as bytes, IN would compare identities
+    outcome AS CASE headers['outcome'] ${outcomes} END,  -- compared as bytes, the likely ones first; null for others
     event_ms AS TRY_CAST(CAST(headers['event_ms'] AS STRING) AS BIGINT),
     -- a tick has no key; where there is one, nothing is looked up
     tick AS COALESCE(message_key IS NULL AND headers['ce_type'] = ${tick_type}, FALSE),

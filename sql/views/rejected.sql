@@ -10,7 +10,7 @@ SELECT
         WHEN NOT ${run_ok} THEN 'run'
         WHEN attempt IS NULL THEN 'no-attempt'
         WHEN ${attempt_ok} IS NOT TRUE THEN 'attempt'
-        WHEN outcome IS NULL THEN 'no-outcome'
+        WHEN headers['outcome'] IS NULL THEN 'no-outcome'
         WHEN NOT ${outcome_ok} THEN 'outcome'
         WHEN headers['event_ms'] IS NULL THEN 'no-event-time'
         WHEN event_ms IS NULL OR event_ms < ${earliest_ms} THEN 'event-time'
