@@ -60,11 +60,12 @@ def velocity_rows(settings: Settings) -> Counts:
     for message in log_of(settings, FAILURE_VELOCITY):
         project, _, minute_ms = message.key().decode().partition(SEPARATOR)
         at = (project, int(minute_ms))
-        rows[at] = (0, 0, 0)
-        if message.value() is not None:
-            told = decode(FailureVelocity, message.value())
-            rows[at] = tuple(getattr(told, name) for name in SERIES)
-    return {at: counts for at, counts in rows.items() if any(counts)}
+        counts = decode(FailureVelocity, message.value()).counts() if message.value() is not None else None
+        if counts:
+            rows[at] = counts
+        else:
+            rows.pop(at, None)
+    return rows
 
 
 def told_health(settings: Settings) -> list[ProjectHealth]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
+from contracts.topics import TICK
+
 PROJECT = b"acme/poison"
 GOOD: dict[str, bytes | None] = {"ce_type": b"argus.cicd.runs", "run": b"7", "attempt": b"1", "outcome": b"failure"}
 HOUR_MS = 3_600_000
@@ -46,6 +48,8 @@ POISON = (
     Poison("a key without a tenant", "key", key=b"app"),
     Poison("a key with a space", "key", key=b"acme/my app"),
     Poison("a key with a line's end", "key", key=b"acme/app\n"),
+    Poison("a key of 256 characters", "key", key=b"acme/" + b"a" * 251),
+    Poison("a tick with a key", "no-run", headers={"ce_type": TICK.encode()}, late_ms=None),
     Poison("a tombstone", "tombstone", value=None),
     Poison("no run", "no-run", headers=_without("run")),
     Poison("a run that is null", "no-run", headers=_header("run", None)),

@@ -17,6 +17,7 @@ FUTURE_S, LATE_S = 300, 86_400
 WATERMARK_DELAY_MS = 1_000
 SERIES = ("runs", "failing_runs", "error_runs")
 OUTCOMES = ("success", "failure", "error", "cancelled", "timeout", "skipped")
+PROJECT = r"(?=.{1,255}$)[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)+"
 HEADERS = ("ce_type", "run", "attempt", "outcome", "event_ms", "arrived_ms")
 
 
@@ -44,7 +45,7 @@ def read(messages: Iterable[Any], *, partitions: int, clock: Literal["life", "re
     log["arrived_ms"] = told_ms.fillna(log.stamped_ms.astype("Int64")).astype("int64")
     newest = log[told_ms.notna() | (clock == "life")].groupby("partition").arrived_ms.max()
     clock_ms = int(newest.min()) - WATERMARK_DELAY_MS if len(newest) == partitions else 0
-    log = log[log.ce_type != b"argus.tick"].reset_index(drop=True)
+    log = log[(log.ce_type != b"argus.tick") | log.key.notna()].reset_index(drop=True)
     log["reason"] = _reasons(log)
     good = log[log.reason == ""]
     event_ms = _number(good.event_ms).astype("int64")
@@ -116,7 +117,7 @@ def _reasons(log: pd.DataFrame) -> pd.Series:
     refusals = {
         "no-key": log.key.isna(),
         "tombstone": log["empty"],
-        "key": ~_text(log.key).str.fullmatch(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)+").fillna(False).astype(bool),
+        "key": ~_text(log.key).str.fullmatch(PROJECT).fillna(False).astype(bool),
         "no-run": log.run.isna(),
         "run": _text(log.run).fillna("") == "",
         "no-attempt": log.attempt.isna(),

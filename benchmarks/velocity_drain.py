@@ -41,11 +41,9 @@ class Result:
         row = (project, int(minute_ms))
         expected, before = self._reference.get(row), self._found.get(row)
         self._found.pop(row, None)
-        if value is not None:
-            told = decode(FailureVelocity, value)
-            counts = (told.runs, told.failing_runs, told.error_runs)
-            if any(counts):
-                self._found[row] = counts
+        counts = decode(FailureVelocity, value).counts() if value is not None else None
+        if counts:
+            self._found[row] = counts
         after = self._found.get(row)
         self.written += 1
         self.wrong += (after != expected) - (before != expected)

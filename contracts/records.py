@@ -98,6 +98,14 @@ class FailureVelocity(Struct, frozen=True, kw_only=True):
     failing_runs: Count
     error_runs: Count
 
+    def counts(self) -> tuple[int, int, int] | None:
+        """Runs, failing and error runs; None for three zeros, which are as good as no row.
+
+        >>> FailureVelocity(project="acme/app", minute_ms=0, runs=0, failing_runs=0, error_runs=0).counts()
+        """
+        counts = (self.runs, self.failing_runs, self.error_runs)
+        return counts if any(counts) else None
+
 
 class MinuteCounts(Struct, frozen=True):
     """Runs, failing runs and error runs of one minute."""

@@ -124,8 +124,8 @@ class Watch:
     def _count(self, project: str, minute_ms: int, row: FailureVelocity | None) -> None:
         """A minute without runs is as good as none: its executions belong to runs of earlier minutes."""
         self.newest_ms = max(self.newest_ms, minute_ms)
-        counts = (row.runs, row.failing_runs, row.error_runs) if row else (0, 0, 0)
-        if any(counts):
+        counts = row.counts() if row else None
+        if counts:
             self.rows[(project, minute_ms)] = counts
         else:
             self.rows.pop((project, minute_ms), None)
