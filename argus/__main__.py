@@ -17,6 +17,7 @@ from argus.commands import (
     replay,
     simulate,
     stack,
+    tenants,
     topics,
     writers,
 )
@@ -52,6 +53,8 @@ app.command("history-writer")(writers.history_writer)
 app.command("migrate")(writers.migrate)
 app.add_typer(features.app, name="features")
 app.command("gateway")(gateway.gateway)
+app.add_typer(tenants.tenants, name="tenant")
+app.add_typer(tenants.tokens, name="token")
 app.command("tick")(gateway.tick)
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from uuid import uuid4
 
 import structlog
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -17,16 +17,29 @@ from starlette.exceptions import HTTPException
 from contracts import metrics
 from feature_store.metrics import counter
 from feature_store.probe import Check
+from gateway.callers import Callers
 from gateway.features import Read, features
-from gateway.token import required
+from gateway.ingest.body import Caps
+from gateway.ingest.intake import Intake
+from gateway.ingest.routes import Secrets, ingest
+
+CAPS = Caps()
 
 log = structlog.get_logger()
 
 
 def application(
-    *, read: Read, token: str | None, checks: Mapping[str, Check], registry: CollectorRegistry
-) -> FastAPI:  # fmt: skip
-    """The application. `checks` say by name what is needed to be ready and what is wrong with it, None if nothing."""
+    *,
+    read: Read,
+    callers: Callers,
+    secrets: Secrets,
+    intake: Intake | None,
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+    caps: Caps = CAPS,
+) -> FastAPI:
+    """The application. `checks` say by name what is needed to be ready and what is wrong with it, None if nothing;
+    without an `intake` nothing is taken in."""
     app = FastAPI(title="Argus", docs_url=None, redoc_url=None)
     requests = counter(metrics.REQUESTS, registry)
 
@@ -53,7 +66,8 @@ def application(
     def exported() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    app.include_router(features(read), dependencies=[Depends(required(token))])
+    app.include_router(features(read, callers))
+    app.include_router(ingest(callers, secrets, intake, caps))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)

@@ -6,34 +6,38 @@ A key that is not in the catalogue is a 404 problem that names what is.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import JSONResponse
 
 from contracts.errors import BadRecord, Unavailable
 from contracts.features import parse_key
 from feature_store.reader import FeatureValue
+from gateway.callers import Caller, Callers, allowed
 
 STATUS = {"present": 200, "expired": 410, "missing": 404}
 
 Read = Callable[[Sequence[str]], list[FeatureValue]]
 
 
-def features(read: Read) -> APIRouter:
-    """The routes; `read` raises BadRecord and Unavailable as Reader.read does."""
+def features(read: Read, callers: Callers) -> APIRouter:
+    """The routes, for callers with the scope read; `read` raises BadRecord and Unavailable as Reader.read does."""
     router = APIRouter(prefix="/api/v1")
 
     @router.get(
         "/features/{key:path}",
         responses={410: {"description": "expired"}, 404: {"description": "missing, or not in the catalogue"}},
     )
-    def feature(key: str) -> JSONResponse:
+    def feature(key: str, caller: Annotated[Caller, Depends(allowed(callers, "read"))]) -> JSONResponse:
         """Value, as-of time, age, remaining life and version of one feature key."""
         try:
-            view = parse_key(key)[0].view.name
+            named, entity = parse_key(key)
         except BadRecord as unknown:
             raise HTTPException(404, str(unknown)) from unknown
+        if not caller.owns(entity):
+            raise HTTPException(403, f"{entity} is not under {caller.tenant}/, whose token this is")
+        view = named.view.name
         try:
             (found,) = read([key])
         except Unavailable as gone:

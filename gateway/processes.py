@@ -1,9 +1,11 @@
 """The gateway and the ticker as processes: clients made once from the settings, until told to stop."""
 
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -14,14 +16,23 @@ from contracts import metrics
 from contracts.errors import Misconfigured
 from contracts.settings import Settings
 from feature_store.connections import postgres_connection, valkey_client
-from feature_store.log import admin_client
+from feature_store.log import admin_client, producer
 from feature_store.metrics import counter
 from feature_store.probe import probe
 from feature_store.reader import Reader
 from gateway.app import application
+from gateway.callers import Callers
+from gateway.ingest.door import QUEUE, Door
+from gateway.ingest.intake import Intake
+from gateway.ingest.seen import Seen
 from gateway.letters import count_letters
 from gateway.reachable import TIMEOUT_S, broker_answers, postgres_answers, thread_lives, valkey_answers
+from gateway.remembered import Remembered
+from gateway.tenants import SENDERS, Tenants
 from gateway.ticks import Ticker, keep_ticking
+
+ACKNOWLEDGED_S = 15.0
+"""The broker acknowledges within this, or a sender is asked to come again."""
 
 log = structlog.get_logger()
 
@@ -46,13 +57,35 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         threads["ticks"] = threading.Thread(target=keep_ticking, args=(ticker, stop), daemon=True)
     for thread in threads.values():
         thread.start()
+    connect = partial(postgres_connection, dsn, settings.namespace, timeout_s=TIMEOUT_S)
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(now_ms() / 1000, UTC)
+
+    tenants = Tenants(connect, now, secrets.token_bytes)
+    webhook_secrets = {
+        sender: Remembered(partial(tenants.webhook_secrets, sender=sender), time.monotonic) for sender in SENDERS
+    }
+    callers = Callers(
+        tenants.used,
+        admin_token=settings.admin_token.get_secret_value() if settings.admin_token else None,
+        clock=time.monotonic,
+        now=now,
+    )
+    door = Door(
+        producer(settings.kafka, **QUEUE, **{"linger.ms": 2, "delivery.timeout.ms": round(ACKNOWLEDGED_S * 1000)}),
+        deadline_s=ACKNOWLEDGED_S,
+    )
+    intake = Intake(door, Seen(client, settings.namespace), namespace=settings.namespace, now_ms=now_ms)
     app = application(
         read=Reader(client, settings.namespace, now_ms).read,
-        token=settings.admin_token.get_secret_value() if settings.admin_token else None,
+        callers=callers,
+        secrets=lambda tenant, sender: webhook_secrets[sender](tenant),
+        intake=intake if settings.clock == "life" else None,
         checks={
             "broker": broker_answers(admin_client(settings.kafka)),
             "valkey": valkey_answers(client),
-            "postgres": postgres_answers(partial(postgres_connection, dsn, settings.namespace, timeout_s=TIMEOUT_S)),
+            "postgres": postgres_answers(connect),
             **{name: thread_lives(thread) for name, thread in threads.items()},
         },
         registry=registry,
@@ -63,7 +96,8 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     threading.Thread(target=_stop_server, args=(server, stop), daemon=True).start()
     log.info("started", process="gateway", namespace=settings.namespace, address=settings.gateway)
     try:
-        server.run(sockets=[listener])
+        with door:
+            server.run(sockets=[listener])
     finally:
         stop.set()
         listener.close()

@@ -92,7 +92,7 @@ def _read(file: Path, how: "Reading") -> "list[Arrival]":
     from argus.commands.replay import arrivals
     from gateway.ingest.files import found
 
-    refusals = inputs.Refusals()
+    refusals = inputs.Listed()
     paths = found([file])
     with inputs.bar(sum(path.stat().st_size for path in paths), "reading", quiet=False) as moved:
         read = list(arrivals(paths, how, refusals, moved))

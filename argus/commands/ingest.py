@@ -52,7 +52,7 @@ def ingest(
     paths = found(files)
     partition_counts(settings, deadline_s=deadline_s)
     size = sum(path.stat().st_size for path in paths)
-    refusals = inputs.Refusals()
+    refusals = inputs.Listed()
     now_ms, by_ms = time.time_ns() // 1_000_000, 0
     if shift_to_now:
         with inputs.bar(size, "reading", quiet=as_json) as moved:

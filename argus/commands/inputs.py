@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.ingest.refusal import Refusals
+
 if TYPE_CHECKING:
     from gateway.ingest.files import Reading
-    from gateway.ingest.refusal import Refusal
 
 MOST_REFUSALS_SHOWN = 20
 MOST_REFUSALS_LISTED = 10_000
@@ -73,18 +74,11 @@ def reading_of(
     return reading(format.value, mapping=mapping, preset=preset, report=part)
 
 
-class Refusals:
-    """Counts refusals and keeps the first of them."""
+class Listed(Refusals):
+    """What was refused, as a command tells it."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.listed: list[Refusal] = []
-
-    def add(self, one: "Refusal") -> None:
-        """Remember one."""
-        self.count += 1
-        if len(self.listed) < MOST_REFUSALS_LISTED:
-            self.listed.append(one)
+        super().__init__(MOST_REFUSALS_LISTED)
 
     def plain(self) -> list[dict[str, str]]:
         """Those that are kept, for JSON."""

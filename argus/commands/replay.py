@@ -63,7 +63,7 @@ def replay(
     counts = partition_counts(settings, deadline_s=deadline_s)
     if used := ever_written(settings, counts, deadline_s=deadline_s):
         raise Misconfigured(f"--namespace {namespace} has been written to ({', '.join(used)}): choose another")
-    refusals = inputs.Refusals()
+    refusals = inputs.Listed()
     size = sum(path.stat().st_size for path in paths)
     with inputs.bar(size, "reading", quiet=as_json) as moved:
         ordered = list(arrivals(paths, how, refusals, moved))
@@ -122,7 +122,7 @@ def speed_of(text: str) -> float | None:
     return float(found[1])
 
 
-def arrivals(paths: list[Path], how: "Reading", refusals: inputs.Refusals, moved: inputs.Moved) -> "Iterator[Arrival]":
+def arrivals(paths: list[Path], how: "Reading", refusals: inputs.Listed, moved: inputs.Moved) -> "Iterator[Arrival]":
     """Rows, arriving when their file says, else when they happened; a report without tests has no time."""
     from gateway.ingest.files import rows
     from gateway.ingest.refusal import Refusal, refusal

@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from contracts.errors import BadRecord
-from contracts.records import EARLIEST_MS, TestExecution, TestOutcome, TestReportPart
+from contracts.records import EARLIEST_MS, FUTURE_MS, TestExecution, TestOutcome, TestReportPart
 from gateway.ingest.csv import epoch_ms
 from gateway.ingest.refusal import Refusal, refusal, refused
 from gateway.ingest.row import LARGEST_PART, Row
@@ -38,6 +38,7 @@ LONGEST_MESSAGE, LONGEST_DETAILS = 4_096, 16_384
 LONGEST_DURATION_MS = 30 * 86_400_000
 
 _IN_MEMORY = 8 * 1_048_576
+_ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)\s*$", re.IGNORECASE)
 _PARAMS = re.compile(r"\[(.*)\]$", re.DOTALL)
 
 _BEFORE_A_PASS: dict[str, TestOutcome] = {"flakyFailure": "fail", "flakyError": "error"}
@@ -160,7 +161,7 @@ class _Tests(ContentHandler):
         self._open.append(tag)
         if tag == "testsuite":
             outer_ms = self._suites[-1].at_ms if self._suites else None
-            own_ms = _time(attrs.get("timestamp", ""))
+            own_ms = self._began(attrs.get("timestamp", ""))
             self._suites.append(_Suite(attrs.get("name", ""), own_ms if own_ms is not None else outer_ms))
         elif tag == "testcase" and self._case is None:
             self._case = _Case(dict(attrs.items()))
@@ -191,7 +192,7 @@ class _Tests(ContentHandler):
         suites = "/".join(suite.name for suite in self._suites if suite.name)
         test = identity(suites, classname, name)
         took_ms = duration_ms(case.attributes.get("time", ""))
-        finished_ms = self._finished_ms(_time(case.attributes.get("timestamp", "")), took_ms)
+        finished_ms = self._finished_ms(self._began(case.attributes.get("timestamp", "")), took_ms)
         params = _PARAMS.search(name)
         for outcome, told, is_timed in _executions(case):
             self._count += 1
@@ -213,6 +214,13 @@ class _Tests(ContentHandler):
                 )
             )
             self._seen[test] += 1
+
+    def _began(self, text: str) -> int | None:
+        """What the file says. A time without a zone may be any place's: after the file was written it tells nothing."""
+        at_ms = _time(text)
+        if at_ms is not None and at_ms > self._written_ms + FUTURE_MS and not _ZONE.search(text):
+            return None
+        return at_ms
 
     def _finished_ms(self, own_ms: int | None, took_ms: int | None) -> int:
         if own_ms is not None:

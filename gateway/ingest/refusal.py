@@ -38,3 +38,18 @@ def ascii_safe(value: object) -> str:
     """The value as Python would write it, at most LONGEST_VALUE characters, without control or invisible ones."""
     shown = repr(value[: 2 * LONGEST_VALUE] if isinstance(value, str | bytes) else value)
     return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 3] + "..."
+
+
+class Refusals:
+    """Counts refusals and keeps the first `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        self.count = 0
+        self.listed: list[Refusal] = []
+        self._most = most
+
+    def add(self, one: Refusal) -> None:
+        """Remember one."""
+        self.count += 1
+        if len(self.listed) < self._most:
+            self.listed.append(one)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from argus.commands.inputs import InputFormat, Refusals, reading_of
+from argus.commands.inputs import InputFormat, Listed, reading_of
 from argus.commands.replay import speed_of
 from contracts.errors import Misconfigured
 from gateway.ingest.refusal import refusal
@@ -37,7 +37,7 @@ def test_a_speed_that_is_none_is_refused(text: str) -> None:
 
 
 def test_refusals_are_counted_and_the_first_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    refusals = Refusals()
+    refusals = Listed()
     for number in range(25):
         refusals.add(refusal("f.csv", f"line {number}", "outcome", "\x1b[31m", "is none"))
     refusals.show()

@@ -15,7 +15,7 @@ from gateway.ingest import junit
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 
-WRITTEN_MS = 1_790_000_000_000
+WRITTEN_MS = 1_796_000_000_000
 START_MS = 1_795_168_800_000  # 2026-11-20T10:00:00Z
 REPORT = records.TestReportPart(project="acme/app", run="7", job="test", report="r.xml", k=1, n=1, tests=[])
 
@@ -100,7 +100,7 @@ def test_a_test_finishes_when_its_suite_began_plus_the_durations_so_far() -> Non
     assert [test.finished_ms - START_MS for test in found] == [1_500, 1_002_000]
 
 
-@pytest.mark.parametrize("timestamp", ["", "yesterday", "1970-01-01T00:00:00", "9999-99-99"])
+@pytest.mark.parametrize("timestamp", ["", "yesterday", "1970-01-01T00:00:00", "9999-99-99", "2099-01-01T00:00:00"])
 def test_without_a_usable_time_a_test_finished_when_the_file_was_written(timestamp: str) -> None:
     assert executions_of(case(suite=f'name="s" timestamp="{timestamp}"'))[0].finished_ms == WRITTEN_MS
 

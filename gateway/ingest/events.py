@@ -1,0 +1,44 @@
+"""Our own records in the body of a request: one, an array of them, or JSON Lines."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from contracts.errors import BadRecord
+from gateway.ingest import jsonl
+from gateway.ingest.body import MIB, Body
+from gateway.ingest.refusal import Refusal, refusal, refused
+from gateway.ingest.row import BOM, Row, in_size
+
+FILE = "body"
+LARGEST_DOCUMENT = 16 * MIB
+"""One JSON document is read whole; JSON Lines may be as long as a body."""
+
+
+def read(body: Body, content_type: str) -> Iterator[Row | Refusal]:
+    """The rows of a body: one JSON document where `content_type` is JSON's, else JSON Lines."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        yield from jsonl.read(body.file, FILE)
+        return
+    if body.size > LARGEST_DOCUMENT:
+        reason = f"bytes are more than the {LARGEST_DOCUMENT} of one document: send application/x-ndjson"
+        yield refusal(FILE, "body", "size", body.size, reason)
+        return
+    document = body.file.read().removeprefix(BOM)
+    try:
+        is_array = document.lstrip()[:1] == b"["
+        texts = msgspec.json.decode(document, type=list[msgspec.Raw]) if is_array else [msgspec.Raw(document)]
+    except (msgspec.DecodeError, RecursionError) as bad:
+        yield refusal(FILE, "body", "body", document[:200], f"is no JSON array: {bad}")
+        return
+    for number, text in enumerate(texts, start=1):
+        place = f"element {number}" if is_array else "body"
+        try:
+            record, arrived_ms = jsonl.parse(bytes(text).decode())
+        except UnicodeDecodeError:
+            yield refusal(FILE, place, "text", bytes(text)[:200], "is not UTF-8")
+        except BadRecord as bad:
+            yield refused(FILE, place, bad)
+        else:
+            yield in_size(Row(file=FILE, place=place, record=record, arrived_ms=arrived_ms))

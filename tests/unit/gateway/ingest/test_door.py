@@ -1,0 +1,66 @@
+"""Handing in, with a broker that is a list."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contracts.errors import DeadlineExceeded, Unavailable
+from contracts.topics import Message
+from gateway.ingest.door import Door
+
+MESSAGES = [Message("t", b"k", str(number).encode(), []) for number in range(20)]
+
+
+class Broker:
+    """Holds so many messages; `verdict` says what becomes of each: None acknowledged, a text refused, False nothing."""
+
+    def __init__(self, verdict: Callable[[bytes], Any], room: int = 1_000) -> None:
+        self.verdict, self.room = verdict, room
+        self.waiting: list[tuple[bytes, Any]] = []
+        self.taken: list[bytes] = []
+        self.lock = threading.Lock()
+
+    def produce(self, _topic: str, value: bytes | None, _key: bytes | None, _partition: int, **others: Any) -> None:
+        with self.lock:
+            if len(self.waiting) >= self.room:
+                raise BufferError
+            assert value is not None
+            self.waiting.append((value, others["on_delivery"]))
+
+    def poll(self, _timeout: float) -> int:
+        with self.lock:
+            told = [one for one in self.waiting if self.verdict(one[0]) is not False]
+            self.waiting = [one for one in self.waiting if self.verdict(one[0]) is False]
+        for value, report in told:
+            refused = self.verdict(value)
+            if refused is None:
+                self.taken.append(value)
+            report(refused, None)
+        return len(told)
+
+    def purge(self) -> None:
+        raise AssertionError("what others wait for is not to be dropped")
+
+
+def test_all_is_acknowledged_though_little_fits_at_a_time() -> None:
+    broker = Broker(lambda _: None, room=3)
+    with Door(broker, deadline_s=5) as door:
+        assert door.hand_in(MESSAGES) == len(MESSAGES)
+        assert door.hand_in([]) == 0
+    assert broker.taken == [one.value for one in MESSAGES]
+
+
+def test_each_request_hears_of_its_own_messages() -> None:
+    with Door(Broker(lambda value: "too odd" if value == b"7" else None), deadline_s=5) as door:
+        with pytest.raises(Unavailable, match="too odd"):
+            door.hand_in(MESSAGES[7:8])
+        assert door.hand_in(MESSAGES[:5]) == 5
+
+
+def test_a_silent_or_full_broker_is_not_waited_for_longer_than_promised() -> None:
+    with Door(Broker(lambda _: False), deadline_s=0.2) as door, pytest.raises(DeadlineExceeded, match="acknowledge"):
+        door.hand_in(MESSAGES)
+    with Door(Broker(lambda _: False, room=3), deadline_s=0.2) as door, pytest.raises(DeadlineExceeded, match="waits"):
+        door.hand_in(MESSAGES)
