@@ -45,7 +45,7 @@ test: check .jars/.fetched ## check, then the tests against the real servers
 	$(BIN)/pytest -q tests/stack $(ARGS)
 
 bench: setup ## measure throughput, latency and start-up on this machine
-	for bench in velocity latency up; do echo "bench $$bench"; $(BIN)/argus bench $$bench $(ARGS); done
+	for bench in velocity latency up ingest; do echo "bench $$bench"; $(BIN)/argus bench $$bench $(ARGS); done
 
 docs: .venv/.synced ## write the generated documents again
 	$(BIN)/argus docs

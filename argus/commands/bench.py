@@ -8,13 +8,16 @@ import typer
 
 
 def bench(
-    name: Annotated[Literal["velocity", "latency", "up"], typer.Argument(help="what to measure")],
+    name: Annotated[Literal["velocity", "latency", "up", "ingest"], typer.Argument(help="what to measure")],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     scale: Annotated[
         float, typer.Option(min=0.01, max=10, help="how much load, or how long, as a share of the usual")
     ] = 1,
 ) -> None:
-    """Measure throughput, latency or the start on a stack of its own. Exit code 1 when it could not be measured."""
+    """Measure throughput, latency, the start, or ingest over HTTP, on a stack of its own.
+
+    Exit code 1 when it could not be measured.
+    """
     from importlib import import_module
 
     from rich.console import Console

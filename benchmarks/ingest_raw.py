@@ -1,0 +1,46 @@
+"""A handler that only produces the body it gets: what the gateway's checks and parsers are measured against.
+
+`python -m benchmarks.ingest_raw PORT BROKER TOPIC` answers 202 when the broker has acknowledged the body.
+"""
+
+import asyncio
+import sys
+import threading
+
+import uvicorn
+from confluent_kafka import Producer
+from fastapi import FastAPI, Request, Response
+
+from argus.stack.ports import LOOPBACK
+from feature_store.log import producer
+
+
+def application(client: Producer, topic: str) -> FastAPI:
+    """POST / takes a body."""
+    app = FastAPI()
+
+    @app.post("/")
+    async def take(request: Request) -> Response:
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        client.produce(topic, await request.body(), on_delivery=lambda *_: loop.call_soon_threadsafe(told.set))
+        await told.wait()
+        return Response(status_code=202)
+
+    return app
+
+
+def main() -> None:
+    """The entry point."""
+    port, broker, topic = sys.argv[1:]
+    client = producer(broker, **{"linger.ms": 2})
+
+    def listen() -> None:
+        while True:
+            client.poll(0.05)
+
+    threading.Thread(target=listen, daemon=True).start()
+    uvicorn.run(application(client, topic), host=LOOPBACK, port=int(port), log_level="error")
+
+
+if __name__ == "__main__":
+    main()
