@@ -26,8 +26,8 @@ from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 from gateway.ingest.webhooks import LARGEST, SENDERS
 
-AT_ONCE = 24
-"""Requests that are read at a time; more are asked to come again."""
+AT_ONCE, PLACE_WAIT_S = 24, 5.0
+"""Requests that are read at a time; another waits unread for so long, and is then asked to come again."""
 LONGEST_KEY = 255
 RETRY = {"Retry-After": "2"}
 
@@ -57,15 +57,18 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, caps: Caps
     async def body_of(request: Request, caps: Caps = caps) -> AsyncIterator[Body]:
         if intake is None:
             raise HTTPException(409, "the clock of this namespace is a replay's: use `argus replay`")
-        if places.locked():
-            raise HTTPException(503, f"{AT_ONCE} requests are being read already", headers=RETRY)
-        async with places:
-            try:
-                body = await received(request.stream(), request.headers.get("content-encoding", ""), caps)
-            except ClientDisconnect as gone:
-                raise HTTPException(400, "the body ended too soon") from gone
+        try:
+            await asyncio.wait_for(places.acquire(), PLACE_WAIT_S)
+        except TimeoutError as busy:
+            raise HTTPException(503, f"{AT_ONCE} requests are being read already", headers=RETRY) from busy
+        try:
+            body = await received(request.stream(), request.headers.get("content-encoding", ""), caps)
             with body.file:
                 yield body
+        except ClientDisconnect as gone:
+            raise HTTPException(400, "the body ended too soon") from gone
+        finally:
+            places.release()
 
     async def answered(
         request: Request,
