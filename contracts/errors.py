@@ -19,7 +19,10 @@ class BadRecord(ArgusError):
     """`field` holds `value`, which its contract does not allow, for `reason`."""
 
     def __init__(self, field: str, value: object, reason: str) -> None:
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except RecursionError:
+            shown = "a value nested too deep to be shown"
         super().__init__(f"{field}: {shown if len(shown) <= 120 else shown[:117] + '...'} {reason}")
         self.field, self.value, self.reason = field, value, reason
 

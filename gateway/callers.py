@@ -8,13 +8,18 @@ from datetime import datetime
 from hmac import compare_digest
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from msgspec import Struct
 
-from contracts.errors import Unavailable
+from contracts.errors import Misconfigured, Unavailable
 from gateway.remembered import Remembered
 from gateway.tenants import Token, hashed, parts
+
+USE_EVERY_S = 60.0
+
+log = structlog.get_logger()
 
 Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
@@ -44,18 +49,21 @@ OPERATOR = Caller("operator", None, frozenset())
 
 
 class Callers:
-    """Tells callers by what they show. `find` gives a token by its prefix, or raises Unavailable; `clock` is
-    monotonic seconds."""
+    """Tells callers by what they show. `find` gives a token by its prefix, or raises Unavailable; `note_use` is told
+    of a token's use, once in USE_EVERY_S; `clock` is monotonic seconds."""
 
     def __init__(
         self,
         find: Callable[[str], Token | None],
+        note_use: Callable[[str], None],
         *,
         admin_token: str | None,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
         self._token = Remembered(find, clock)
+        self._note_use, self._clock = note_use, clock
+        self._used_s: dict[str, float] = {}
         self._admin_token, self._now = admin_token, now
 
     def caller(self, shown: str) -> Caller | None:
@@ -69,7 +77,19 @@ class Callers:
         token = self._token(prefix)
         if token is None or not compare_digest(hashed(secret), token.hash) or token.state(self._now()) != "valid":
             return None
+        self._noted(token.prefix)
         return Caller(token.prefix, token.tenant, frozenset(token.scopes))
+
+    def _noted(self, prefix: str) -> None:
+        """That it was used is good to know; nobody is turned away because it could not be written down."""
+        now_s = self._clock()
+        if now_s - self._used_s.get(prefix, float("-inf")) < USE_EVERY_S:
+            return
+        self._used_s[prefix] = now_s
+        try:
+            self._note_use(prefix)
+        except (Unavailable, Misconfigured) as gone:
+            log.warning("use of a token not noted", token=prefix, reason=str(gone))
 
 
 def allowed(callers: Callers, scope: str) -> Callable[[Shown], Caller]:
@@ -83,7 +103,7 @@ def allowed(callers: Callers, scope: str) -> Callable[[Shown], Caller]:
             raise HTTPException(401, "send the header Authorization: Bearer <token>", headers=UNAUTHORIZED)
         try:
             caller = callers.caller(shown.credentials)
-        except Unavailable as gone:
+        except (Unavailable, Misconfigured) as gone:
             raise HTTPException(503, str(gone), headers={"Retry-After": "5"}) from gone
         if caller is None:
             raise HTTPException(401, "this token opens nothing: unknown, revoked or expired", headers=UNAUTHORIZED)

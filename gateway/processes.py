@@ -67,7 +67,8 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         sender: Remembered(partial(tenants.webhook_secrets, sender=sender), time.monotonic) for sender in SENDERS
     }
     callers = Callers(
-        tenants.used,
+        tenants.token,
+        tenants.note_use,
         admin_token=settings.admin_token.get_secret_value() if settings.admin_token else None,
         clock=time.monotonic,
         now=now,
@@ -86,7 +87,7 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
             "broker": broker_answers(admin_client(settings.kafka)),
             "valkey": valkey_answers(client),
             "postgres": postgres_answers(connect),
-            **{name: thread_lives(thread) for name, thread in threads.items()},
+            **{name: thread_lives(thread) for name, thread in {**threads, "door": door.thread}.items()},
         },
         registry=registry,
     )

@@ -23,7 +23,7 @@ SCOPES = ("ingest", "read", "gate", "admin")
 SENDERS = ("github", "gitlab")
 VALID_SECRETS = 2
 TIMEOUT_S = 5.0
-_TENANT = re.compile(r"[A-Za-z0-9._-]{1,100}")
+TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
 _SHOWN = re.compile(r"argus_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
 
 
@@ -68,7 +68,7 @@ class Tenants:
 
     def create(self, name: str, actor: str) -> None:
         """A tenant of this name. Raises Misconfigured when there is one, or the name could begin no project's."""
-        if not _TENANT.fullmatch(name):
+        if not re.fullmatch(TENANT_PATTERN.strip("^$"), name):
             raise Misconfigured(f"tenant {name!r}: a name has at most 100 of A-Z a-z 0-9 . _ -")
 
         def run(connection: psycopg.Connection) -> None:
@@ -135,16 +135,18 @@ class Tenants:
 
         return self._in_one(run)
 
-    def used(self, prefix: str) -> Token | None:
-        """The token of this prefix, whose use is noted once a minute; None where there is none."""
+    def note_use(self, prefix: str) -> None:
+        """A token was shown with its secret, now."""
+        self._in_one(
+            lambda connection: connection.execute(
+                "UPDATE token SET used_at = %s WHERE prefix = %s", [self._now(), prefix]
+            )
+        )
+
+    def token(self, prefix: str) -> Token | None:
+        """The token of this prefix; None where there is none."""
 
         def run(connection: psycopg.Connection) -> Token | None:
-            now = self._now()
-            connection.execute(
-                "UPDATE token SET used_at = %s WHERE prefix = %s AND revoked_at IS NULL "
-                "AND (used_at IS NULL OR used_at < %s)",
-                [now, prefix, now - timedelta(minutes=1)],
-            )
             with connection.cursor(row_factory=class_row(Token)) as cursor:
                 return cursor.execute("SELECT * FROM token WHERE prefix = %s", [prefix]).fetchone()
 
@@ -179,15 +181,15 @@ class Tenants:
             [tenant, sender, tenant, sender, VALID_SECRETS],
         )
 
-    def webhook_secrets(self, tenant: str, sender: str) -> list[str]:
-        """The valid ones; none where there is no such tenant."""
+    def webhook_secrets(self, tenant: str, sender: str) -> list[str] | None:
+        """The valid ones; None where there is none."""
 
-        def run(connection: psycopg.Connection) -> list[str]:
+        def run(connection: psycopg.Connection) -> list[str] | None:
             rows = connection.execute(
                 "SELECT secret FROM webhook_secret WHERE tenant = %s AND sender = %s ORDER BY created_at",
                 [tenant, sender],
             )
-            return [secret for (secret,) in rows]
+            return [secret for (secret,) in rows] or None
 
         return self._in_one(run)
 
@@ -207,6 +209,8 @@ class Tenants:
             raise Unavailable(f"Postgres does not answer: {type(gone).__name__}") from gone
         except psycopg.errors.UndefinedTable as missing:
             raise Misconfigured(f"{missing.diag.message_primary}: run `argus migrate` first") from missing
+        except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.DiskFull) as refused:
+            raise Unavailable(f"Postgres does not write: {refused.diag.message_primary}") from refused
         finally:
             connection.close()
 

@@ -13,6 +13,7 @@ from fastapi import HTTPException
 
 MIB = 1_048_576
 PIECE = 65_536
+IN_MEMORY = 4 * PIECE
 _GZIP = 31
 
 
@@ -47,7 +48,7 @@ async def received(chunks: AsyncIterator[bytes], encoding: str, caps: Caps) -> B
     pieces = _Inflated() if "gzip" in encoding else _Plain()
     count, size, digest = 0, 0, blake2b(digest_size=16)
     with ExitStack() as stopping:
-        file: Any = stopping.enter_context(tempfile.SpooledTemporaryFile(MIB))
+        file: Any = stopping.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
         try:
             async with asyncio.timeout(caps.wait_s):
                 async for chunk in chunks:

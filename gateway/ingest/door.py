@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 import structlog
+from confluent_kafka import KafkaException
 
 from contracts.delivery import ANY_PARTITION, Producer
 from contracts.errors import DeadlineExceeded, Unavailable
@@ -35,17 +36,17 @@ class _Handed:
 
 
 class Door:
-    """Use it as a context: its thread listens to the broker; leaving waits for what is under way, `deadline_s` long."""
+    """Use it as a context: its `thread` listens to the broker; leaving waits `deadline_s` for what is under way."""
 
     def __init__(self, producer: Producer, *, deadline_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._producer, self._deadline_s, self._clock = producer, deadline_s, clock
         self._lock = threading.Lock()
         self._under_way = 0
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="door", daemon=True)
+        self.thread = threading.Thread(target=self._listen, name="door", daemon=True)
 
     def __enter__(self) -> "Door":
-        self._thread.start()
+        self.thread.start()
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
@@ -55,47 +56,51 @@ class Door:
         if self._under_way:
             log.warning("left with requests under way", requests=self._under_way)
         self._closing.set()
-        self._thread.join(5)
+        self.thread.join(5)
 
-    def hand_in(self, messages: Iterable[Message]) -> int:
+    def hand_in(self, messages: Iterable[Message], *, deadline_s: float | None = None) -> int:
         """How many messages there were: the broker has acknowledged each.
 
-        Raises Unavailable when it refuses one and DeadlineExceeded when it does not answer within `deadline_s` or
-        when nothing more fits into the queue. What was sent by then may come to lie on the log all the same: sending
-        all of it again is harmless.
+        Raises Unavailable when it refuses one and DeadlineExceeded when it does not answer within `deadline_s` (the
+        door's, if none is given) or when nothing more fits into the queue. What was sent by then may come to lie on the
+        log all the same: sending all of it again is harmless.
         """
         with self._lock:
             self._under_way += 1
         try:
-            return self._handed_in(messages)
+            return self._handed_in(messages, self._deadline_s if deadline_s is None else deadline_s)
         finally:
             with self._lock:
                 self._under_way -= 1
 
-    def _handed_in(self, messages: Iterable[Message]) -> int:
+    def _handed_in(self, messages: Iterable[Message], deadline_s: float) -> int:
         handed = _Handed()
-        ends_s = self._clock() + self._deadline_s
+        ends_s = self._clock() + deadline_s
         for one in messages:
             self._produce(one, handed, ends_s)
-            ends_s = self._clock() + self._deadline_s
+            ends_s = self._clock() + deadline_s
         with handed.changed:
             while handed.told < handed.sent and not handed.refused:
                 if not handed.changed.wait(ends_s - self._clock()):
-                    raise DeadlineExceeded(f"the broker did not acknowledge within {self._deadline_s:g} s")
+                    raise DeadlineExceeded(f"the broker did not acknowledge within {deadline_s:g} s")
             if handed.refused:
                 raise Unavailable(f"the broker did not take a message: {handed.refused}")
         return handed.sent
 
     def _produce(self, one: Message, handed: _Handed, ends_s: float) -> None:
         while True:
+            if handed.refused:
+                raise Unavailable(f"the broker did not take a message: {handed.refused}")
             try:
                 self._producer.produce(
                     one.topic, one.value, one.key, ANY_PARTITION, headers=one.headers, on_delivery=handed.reported
                 )
             except BufferError as full:
-                if self._clock() > ends_s or handed.refused:
+                if self._clock() > ends_s:
                     raise DeadlineExceeded("too much waits for the broker already") from full
                 time.sleep(FULL_WAIT_S)
+            except KafkaException as refused:
+                raise Unavailable(f"the broker's client refused a message: {refused}") from refused
             else:
                 handed.sent += 1
                 return

@@ -11,8 +11,8 @@ from gateway.ingest.refusal import Refusal, refusal, refused
 from gateway.ingest.row import BOM, Row, in_size
 
 FILE = "body"
-LARGEST_DOCUMENT = 16 * MIB
-"""One JSON document is read whole; JSON Lines may be as long as a body."""
+LARGEST_DOCUMENT = 2 * MIB
+"""One JSON document is read whole, thirty times its size in memory; JSON Lines may be as long as a body."""
 
 
 def read(body: Body, content_type: str) -> Iterator[Row | Refusal]:

@@ -1,5 +1,6 @@
 """From the rows of a request to the answer that its sender gets: what is his and in time is on the log by then."""
 
+import time
 from collections.abc import Callable, Iterator
 
 from contracts.errors import BadRecord
@@ -8,35 +9,64 @@ from gateway.callers import Caller
 from gateway.ingest.answer import MOST_LISTED, Answer
 from gateway.ingest.door import Door
 from gateway.ingest.publish import SOURCE
-from gateway.ingest.refusal import Refusal, Refusals, refused
+from gateway.ingest.refusal import Refusal, Refusals, refusal, refused
 from gateway.ingest.row import Row, live, topic_of
-from gateway.ingest.seen import Seen
+from gateway.ingest.seen import Delivery, Seen
+
+READ_S = 120.0
+MOST_REFUSED = 10_000
+"""A delivery is read for so long, and until so many of its rows were refused; the rest of it is refused unread."""
 
 
 class Intake:
-    """Takes deliveries in one namespace."""
+    """Takes deliveries in one namespace; `clock` is monotonic seconds."""
 
-    def __init__(self, door: Door, seen: Seen, *, namespace: str, now_ms: Callable[[], int]) -> None:
-        self._door, self._seen, self._namespace, self.now_ms = door, seen, namespace, now_ms
+    def __init__(
+        self,
+        door: Door,
+        seen: Seen,
+        *,
+        namespace: str,
+        now_ms: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._door, self._seen, self._namespace, self._clock = door, seen, namespace, clock
+        self.now_ms = now_ms
 
-    def take(self, caller: Caller, route: str, delivery: str, read: Iterator[Row | Refusal]) -> Answer:
+    def take(
+        self,
+        caller: Caller,
+        route: str,
+        delivery: Delivery,
+        read: Iterator[Row | Refusal],
+        *,
+        deadline_s: float | None = None,
+    ) -> Answer:
         """The answer to a delivery, all of whose accepted records the broker has acknowledged.
 
-        One that was taken before is not read again. Raises Unavailable as Door.hand_in does.
+        One that was taken before is not read again. Raises BadRecord when its name was used for another one, and
+        Unavailable as Door.hand_in does.
         """
         tenant = caller.tenant or ""
-        known = self._seen.answer(tenant, route, delivery)
+        known = self._seen.taken(tenant, route, delivery)
         if known is not None:
-            return known.again()
+            if known.digest != delivery.digest:
+                raise BadRecord("Idempotency-Key", delivery.name, "was used for a delivery that says something else")
+            return known.answer.again()
         refusals = Refusals(MOST_LISTED)
-        accepted = self._door.hand_in(self._messages(caller, read, refusals))
+        accepted = self._door.hand_in(self._messages(caller, read, refusals), deadline_s=deadline_s)
         answer = Answer(accepted=accepted, duplicate=0, refused=refusals.count, refusals=refusals.listed)
         if accepted:
             self._seen.remember(tenant, route, delivery, answer)
         return answer
 
     def _messages(self, caller: Caller, read: Iterator[Row | Refusal], refusals: Refusals) -> Iterator[Message]:
+        ends_s = self._clock() + READ_S
         for row in live(read, now_ms=self.now_ms(), by_ms=0):
+            if refusals.count >= MOST_REFUSED or self._clock() > ends_s:
+                told = f"and what follows: {MOST_REFUSED} rows were refused, or it took {READ_S:g} s; send it in parts"
+                refusals.add(refusal(row.file, row.place, "rest", "", told))
+                return
             if isinstance(row, Refusal):
                 refusals.add(row)
             elif not caller.owns(row.record.project):

@@ -31,6 +31,7 @@ from gateway.ingest.row import LARGEST_PART, Row
 from gateway.ingest.xml import feed
 
 MOST_TESTS = 150_000
+MOST_TOLD = 1_000
 DEEPEST = 64
 PART_TESTS = 500
 LONGEST_ID, LONGEST_NAME, LONGEST_PART_OF_NAME = 500, 2_000, 500
@@ -69,9 +70,9 @@ class _Case(Struct):
 
 
 class _Suite(Struct):
-    """One open suite: its name and the time up to which its tests have run, if known."""
+    """One open suite: what it and those around it are called, and the time up to which its tests have run, if known."""
 
-    name: str
+    path: str
     at_ms: int | None
 
 
@@ -104,11 +105,7 @@ def identity(suites: str, classname: str, name: str) -> str:
     >>> identity("pytest", "tests.test_a", "test_b[1]")
     'pytest::tests.test_a::test_b[1]'
     """
-    whole = _printable("::".join((suites, classname, name)))
-    if len(whole) <= LONGEST_ID:
-        return whole
-    mark = "#" + blake2b(whole.encode(), digest_size=8).hexdigest()
-    return whole[: LONGEST_ID - len(mark)] + mark
+    return short(_printable("::".join((suites, classname, name))))
 
 
 def duration_ms(text: str) -> int | None:
@@ -160,12 +157,16 @@ class _Tests(ContentHandler):
             raise BadRecord("depth", len(self._open) + 1, f"levels are more than {DEEPEST}")
         self._open.append(tag)
         if tag == "testsuite":
-            outer_ms = self._suites[-1].at_ms if self._suites else None
-            own_ms = self._began(attrs.get("timestamp", ""))
-            self._suites.append(_Suite(attrs.get("name", ""), own_ms if own_ms is not None else outer_ms))
+            outer = self._suites[-1] if self._suites else _Suite("", None)
+            own_ms, name = self._began(attrs.get("timestamp", "")), _printable(attrs.get("name", ""))
+            # cut here, once: each of its tests would have to look at the whole of it again
+            path = short("/".join(part for part in (outer.path, name) if part))
+            self._suites.append(_Suite(path, own_ms if own_ms is not None else outer.at_ms))
         elif tag == "testcase" and self._case is None:
             self._case = _Case(dict(attrs.items()))
         elif tag in _OUTCOMES and self._case is not None and self._told is None:
+            if len(self._case.told) == MOST_TOLD:
+                raise BadRecord(tag, MOST_TOLD, "outcomes are the most a testcase may have")
             message = attrs.get("message", "") or attrs.get("type", "")
             self._told = _Told(tag, message)
             self._case.told.append(self._told)
@@ -189,7 +190,7 @@ class _Tests(ContentHandler):
         if not (name or classname):
             self.refusals.append(refusal(self._file, self.place(), "name", case.attributes, "testcase without a name"))
             return
-        suites = "/".join(suite.name for suite in self._suites if suite.name)
+        suites = self._suites[-1].path if self._suites else ""
         test = identity(suites, classname, name)
         took_ms = duration_ms(case.attributes.get("time", ""))
         finished_ms = self._finished_ms(self._began(case.attributes.get("timestamp", "")), took_ms)
@@ -272,6 +273,14 @@ def _time(text: str) -> int | None:
     except BadRecord:
         return None
     return found if found >= EARLIEST_MS else None
+
+
+def short(whole: str) -> str:
+    """At most LONGEST_ID characters; what is cut is told apart by a hash of the whole."""
+    if len(whole) <= LONGEST_ID:
+        return whole
+    mark = "#" + blake2b(whole.encode(), digest_size=8).hexdigest()
+    return whole[: LONGEST_ID - len(mark)] + mark
 
 
 def _printable(text: str) -> str:

@@ -36,7 +36,10 @@ def refused(file: str, place: str, bad: BadRecord) -> Refusal:
 
 def ascii_safe(value: object) -> str:
     """The value as Python would write it, at most LONGEST_VALUE characters, without control or invisible ones."""
-    shown = repr(value[: 2 * LONGEST_VALUE] if isinstance(value, str | bytes) else value)
+    try:
+        shown = repr(value[: 2 * LONGEST_VALUE] if isinstance(value, str | bytes) else value)
+    except RecursionError:
+        return "nested too deep to be shown"
     return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 3] + "..."
 
 

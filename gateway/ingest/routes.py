@@ -6,6 +6,7 @@ nothing is lost by sending the same again.
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,88 +17,94 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from contracts.errors import BadRecord, Unavailable
+from contracts.errors import BadRecord, Misconfigured, Unavailable
 from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
 from gateway.ingest import events, uploads, webhooks
+from gateway.ingest.answer import Answer
 from gateway.ingest.body import Body, Caps, received
 from gateway.ingest.intake import Intake
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
+from gateway.ingest.seen import Delivery
 from gateway.ingest.webhooks import LARGEST, SENDERS
+from gateway.tenants import TENANT_PATTERN
 
 AT_ONCE, PLACE_WAIT_S = 24, 5.0
-"""Requests that are read at a time; another waits unread for so long, and is then asked to come again."""
+"""Bodies that are read into rows at a time; another waits for so long, and is then asked to come again."""
+BODIES = 128
+"""Bodies that may be coming at a time, from those with a token and from webhooks each: who dawdles is in nobody else's
+way."""
 LONGEST_KEY = 255
+WEBHOOK_S = 8.0
+"""A webhook is answered within this: GitHub waits 10 s."""
 RETRY = {"Retry-After": "2"}
 
 RESPONSES: dict[int | str, dict[str, str]] = {
+    200: {"description": "nothing to accept; a webhook that is genuine is never answered 422"},
     202: {"description": "on the log: accepted, duplicate and refused are counted"},
-    401: {"description": "no token that opens anything"},
+    400: {"description": "the body ended too soon, or is not what its headers say"},
+    401: {"description": "no token or secret that opens anything"},
     403: {"description": "the token lacks the scope ingest"},
     408: {"description": "the body did not come in time"},
+    409: {"description": "the namespace is a replay's"},
     413: {"description": "the body is too large"},
     415: {"description": "the body's encoding is not read"},
-    422: {"description": "all was refused"},
+    422: {"description": "all was refused, or a parameter is wrong"},
     503: {"description": "too busy, or the broker is away: send it again"},
 }
 
-
-Secrets = Callable[[str, str], list[str]]
-"""(tenant, sender) -> the secrets that are valid; raises Unavailable."""
+Secrets = Callable[[str, str], list[str] | None]
+"""(tenant, sender) -> the secrets that are valid, None where there is none; raises Unavailable."""
 
 
 def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, caps: Caps) -> APIRouter:
     """The routes; without an `intake`, in a replay's namespace, all of them answer 409."""
     router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
     mine = Depends(allowed(callers, "ingest"))
-    places = asyncio.Semaphore(AT_ONCE)
+    places, coming, hooks = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
 
-    @asynccontextmanager
-    async def body_of(request: Request, caps: Caps = caps) -> AsyncIterator[Body]:
+    def living() -> Intake:
         if intake is None:
             raise HTTPException(409, "the clock of this namespace is a replay's: use `argus replay`")
+        return intake
+
+    async def answer(
+        into: Intake,
+        request: Request,
+        caller: Caller,
+        delivery: Delivery,
+        read: Iterator[Row | Refusal],
+        deadline_s: float | None = None,
+    ) -> Answer:
+        route = request.url.path.rpartition("/")[2]
         try:
             await asyncio.wait_for(places.acquire(), PLACE_WAIT_S)
         except TimeoutError as busy:
-            raise HTTPException(503, f"{AT_ONCE} requests are being read already", headers=RETRY) from busy
+            raise HTTPException(503, f"{AT_ONCE} bodies are being read already", headers=RETRY) from busy
         try:
-            body = await received(request.stream(), request.headers.get("content-encoding", ""), caps)
-            with body.file:
-                yield body
-        except ClientDisconnect as gone:
-            raise HTTPException(400, "the body ended too soon") from gone
+            return await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=deadline_s)
+        except BadRecord as bad:
+            raise HTTPException(422, str(bad)) from bad
+        except Unavailable as gone:
+            raise HTTPException(503, str(gone), headers=RETRY) from gone
         finally:
             places.release()
 
-    async def answered(
-        request: Request,
-        caller: Caller,
-        body: Body,
-        read: Iterator[Row | Refusal],
-        *,
-        called: str = "idempotency-key",
-        about: str = "",
-    ) -> Response:
-        assert intake is not None
-        route = request.url.path.rpartition("/")[2]
-        delivery = _delivery(request, body, called, about)
-        try:
-            answer = await run_in_threadpool(intake.take, caller, route, delivery, read)
-        except Unavailable as gone:
-            raise HTTPException(503, str(gone), headers=RETRY) from gone
-        return Response(msgspec.json.encode(answer), answer.status(), media_type="application/json")
-
     @router.post("/events", status_code=202)
-    async def take_events(request: Request, caller: Annotated[Caller, mine]) -> Response:
+    async def take_events(
+        request: Request, caller: Annotated[Caller, mine], into: Annotated[Intake, Depends(living)]
+    ) -> Response:
         """Job executions and parts of test reports: one, an array of them, or JSON Lines; gzip or plain."""
-        async with body_of(request) as body:
-            return await answered(request, caller, body, events.read(body, request.headers.get("content-type", "")))
+        async with _body(request, coming, caps) as body:
+            read = events.read(body, request.headers.get("content-type", ""))
+            return _told(await answer(into, request, caller, _delivery(request, body.digest), read))
 
     @router.post("/junit", status_code=202)
     async def take_junit(
         request: Request,
         caller: Annotated[Caller, mine],
+        into: Annotated[Intake, Depends(living)],
         project: Annotated[str, Query(description="<tenant>/<name>")],
         run: Annotated[str, Query(description="id of the pipeline execution")],
         job: Annotated[str, Query(description="the CI job that ran the tests")],
@@ -105,54 +112,84 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, caps: Caps
         environment: Annotated[str | None, Query(description="where the tests ran, such as linux-py3.11")] = None,
         commit: Annotated[str | None, Query(description="commit under test")] = None,
         branch: Annotated[str | None, Query(description="branch under test")] = None,
-        report: Annotated[str, Query(description="tells the reports of one job apart")] = "junit",
+        report: Annotated[str | None, Query(description="tells the reports of one job apart")] = None,
     ) -> Response:
-        """JUnit XML: one file as the body, or several as the files of a form, each a report of its own by its name."""
+        """JUnit XML: one file as the body, or several as the files of a form, each a report of its own."""
         fields = {
-            "project": project, "run": run, "job": job, "attempt": attempt, "report": report, "k": 1, "n": 1,
+            "project": project, "run": run, "job": job, "attempt": attempt, "report": report or "junit", "k": 1, "n": 1,
             "tests": [], "environment": environment, "commit": commit, "branch": branch,
         }  # fmt: skip
         try:
             part = checked(TestReportPart, fields)
         except BadRecord as bad:
             raise HTTPException(422, str(bad)) from bad
-        async with body_of(request) as body:
-            assert intake is not None
-            async with uploads.reports(body, request.headers, part, intake.now_ms()) as read:
-                return await answered(request, caller, body, read, about=str(request.url.query))
+        async with (
+            _body(request, coming, caps) as body,
+            uploads.uploaded(body, request.headers, part, report, into.now_ms()) as upload,
+        ):
+            delivery = _delivery(request, f"{upload.digest} {request.url.query}")
+            return _told(await answer(into, request, caller, delivery, upload.rows))
 
-    async def take_webhook(request: Request, name: str, tenant: str) -> Response:
-        sender = SENDERS[name]
-        async with body_of(request, replace(caps, received=LARGEST, inflated=LARGEST)) as body:
-            try:
-                valid = await run_in_threadpool(secrets, tenant, name)
-            except Unavailable as gone:
-                raise HTTPException(503, str(gone), headers=RETRY) from gone
-            if not await run_in_threadpool(sender.genuine, body.file, request.headers, valid):
-                raise HTTPException(401, f"no secret of tenant {tenant[:100]!r} for {name} fits this delivery")
+    async def take_webhook(request: Request, into: Intake, name: str, tenant: str) -> Response:
+        """Who cannot be told genuine is refused before his body is waited for, where that can be seen by then."""
+        sender, stranger = SENDERS[name], HTTPException(401, f"no secret of tenant {tenant!r} for {name} fits this")
+        try:
+            valid = await run_in_threadpool(secrets, tenant, name)
+        except (Unavailable, Misconfigured) as gone:
+            raise HTTPException(503, str(gone), headers=RETRY) from gone
+        if not valid or not (sender.signs or sender.genuine(io.BytesIO(), request.headers, valid)):
+            raise stranger
+        capped = replace(caps, received=LARGEST, inflated=LARGEST, wait_s=WEBHOOK_S)
+        async with _body(request, hooks, capped) as body:
+            if sender.signs and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid):
+                raise stranger
             body.file.seek(0)
             read = webhooks.read(sender, body.file.read(), request.headers.get("content-type", ""))
             caller = Caller(name, tenant, frozenset({"ingest"}))
-            return await answered(request, caller, body, read, called=sender.delivery)
+            delivery = Delivery(body.digest, body.digest)
+            told = await answer(into, request, caller, delivery, read, deadline_s=WEBHOOK_S)
+            # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it
+            return _told(told, 202 if told.status() == 202 else 200)
 
-    whose = Query(description="the tenant whose secret signs")
+    whose = Query(description="the tenant whose secret it has", pattern=TENANT_PATTERN)
 
     @router.post("/github", status_code=202)
-    async def take_github(request: Request, tenant: Annotated[str, whose]) -> Response:
+    async def take_github(
+        request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
+    ) -> Response:  # fmt: skip
         """A webhook of GitHub, signed; `workflow_job` tells of a job, anything else of nothing yet."""
-        return await take_webhook(request, "github", tenant)
+        return await take_webhook(request, into, "github", tenant)
 
     @router.post("/gitlab", status_code=202)
-    async def take_gitlab(request: Request, tenant: Annotated[str, whose]) -> Response:
+    async def take_gitlab(
+        request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
+    ) -> Response:  # fmt: skip
         """A webhook of GitLab with its secret token; the job hook tells of a job, anything else of nothing yet."""
-        return await take_webhook(request, "gitlab", tenant)
+        return await take_webhook(request, into, "gitlab", tenant)
 
     return router
 
 
-def _delivery(request: Request, body: Body, called: str, about: str) -> str:
-    """What tells this delivery from others: what its sender calls it in the header `called`, else what it says."""
-    key = request.headers.get(called, "")
+@asynccontextmanager
+async def _body(request: Request, gate: asyncio.Semaphore, caps: Caps) -> AsyncIterator[Body]:
+    if gate.locked():
+        raise HTTPException(503, f"{BODIES} bodies are coming already", headers=RETRY)
+    async with gate:
+        try:
+            body = await received(request.stream(), request.headers.get("content-encoding", ""), caps)
+        except ClientDisconnect as gone:
+            raise HTTPException(400, "the body ended too soon") from gone
+        with body.file:
+            yield body
+
+
+def _delivery(request: Request, digest: str) -> Delivery:
+    """As its sender calls it, else by what it says."""
+    key = request.headers.get("idempotency-key", "")
     if len(key) > LONGEST_KEY:
-        raise HTTPException(400, f"{called} has more than {LONGEST_KEY} characters")
-    return f"key:{key}" if key else f"content:{body.digest}:{about}"
+        raise HTTPException(400, f"Idempotency-Key has more than {LONGEST_KEY} characters")
+    return Delivery(f"key {key}" if key else f"content {digest}", digest)
+
+
+def _told(answer: Answer, status: int | None = None) -> Response:
+    return Response(msgspec.json.encode(answer), status or answer.status(), media_type="application/json")

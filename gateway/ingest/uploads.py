@@ -1,12 +1,13 @@
 """JUnit files in the body of a request: one as it is, or several as the files of a form."""
 
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from hashlib import blake2b
 from typing import BinaryIO
 
 import msgspec
 from fastapi import HTTPException
+from msgspec import Struct
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -16,28 +17,48 @@ from gateway.ingest.body import PIECE, Body
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 
-MOST_FILES = 1_000
-LONGEST_REPORT = 490
+MOST_FILES = 100
+LONGEST_SHOWN = 200
+
+
+class Upload(Struct, frozen=True):
+    """What was uploaded: its rows, and a hash of its files whatever form they came in."""
+
+    rows: Iterator[Row | Refusal]
+    digest: str
+
+
+class _File(Struct, frozen=True):
+    name: str
+    content: BinaryIO
+    digest: str
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = PIECE
 
 
 @asynccontextmanager
-async def reports(
-    body: Body, headers: Mapping[str, str], report: TestReportPart, now_ms: int
-) -> AsyncIterator[Iterator[Row | Refusal]]:
-    """The rows of all files, to be read within the block; in a form each file is a report of its own, by its name.
+async def uploaded(
+    body: Body, headers: Mapping[str, str], part: TestReportPart, report: str | None, now_ms: int
+) -> AsyncIterator[Upload]:
+    """What is in a body, to be read within the block; `part` says whose tests they are.
 
-    `report` says whose they are; tests whose file tells no time finished at `now_ms`. Raises HTTPException 400 for a
-    form that is none, or has no file.
+    Each file is a report of its own. It is called `report`, or `report/<file name>` in a form; without one it is
+    called by what it says as well, for files of one name come from many places. Tests whose file tells no time
+    finished at `now_ms`. Raises HTTPException 400 for a form that is none, or has no file.
     """
     if not headers.get("content-type", "").lower().startswith("multipart/"):
-        yield _read([(report.report, body.file)], report, now_ms)
+        name = report or f"junit-{body.digest[:12]}"
+        yield Upload(_read([(name, _File(name, body.file, body.digest))], part, now_ms), body.digest)
         return
     form = await _form(body, headers)
     try:
-        files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+        files = [_file(one) for _, one in form.multi_items() if isinstance(one, UploadFile)]
         if not files:
             raise HTTPException(400, "the form has no file: curl -F file=@report.xml")
-        yield _read([(one.filename or "file", one.file) for one in files], report, now_ms)
+        whole = blake2b("".join(f"{one.name}\n{one.digest}\n" for one in files).encode(), digest_size=16)
+        yield Upload(_read(_named(files, report), part, now_ms), whole.hexdigest())
     finally:
         await form.close()
 
@@ -49,17 +70,36 @@ async def _form(body: Body, headers: Mapping[str, str]) -> FormData:
         yield b""
 
     try:
-        return await MultiPartParser(Headers(headers), pieces(), max_files=MOST_FILES, max_fields=0).parse()
+        return await _Parser(Headers(headers), pieces(), max_files=MOST_FILES, max_fields=0).parse()
     except MultiPartException as bad:
         raise HTTPException(400, f"the form cannot be read: {bad.message}") from bad
-    except KeyError as bad:
-        raise HTTPException(400, "the form's Content-Type has no boundary") from bad
+    except ValueError as bad:
+        raise HTTPException(400, f"the form cannot be read: {type(bad).__name__}") from bad
 
 
-def _read(files: list[tuple[str, BinaryIO]], report: TestReportPart, now_ms: int) -> Iterator[Row | Refusal]:
-    seen: Counter[str] = Counter()
-    for name, file in files:
-        seen[name] += 1
-        shown = "".join(one if one.isprintable() else "?" for one in name[-LONGEST_REPORT:])
-        unique = shown if seen[name] == 1 else f"{shown}#{seen[name]}"
-        yield from junit.read(file, shown, msgspec.structs.replace(report, report=unique), now_ms)
+def _file(sent: UploadFile) -> _File:
+    digest = blake2b(digest_size=16)
+    while piece := sent.file.read(PIECE):
+        digest.update(piece)
+    sent.file.seek(0)
+    shown = "".join(one if one.isprintable() else "?" for one in (sent.filename or "file")[-LONGEST_SHOWN:])
+    return _File(shown, sent.file, digest.hexdigest())
+
+
+def _named(files: list[_File], report: str | None) -> Iterator[tuple[str, _File]]:
+    used: set[str] = set()
+    for one in files:
+        name = junit.short(f"{report}/{one.name}" if report else f"{one.name}-{one.digest[:8]}")
+        unique, number = name, 1
+        while unique in used:
+            number += 1
+            unique = junit.short(f"{name}#{number}")
+        used.add(unique)
+        yield unique, one
+
+
+def _read(
+    files: Iterator[tuple[str, _File]] | list[tuple[str, _File]], part: TestReportPart, now_ms: int
+) -> Iterator[Row | Refusal]:
+    for report, one in files:
+        yield from junit.read(one.content, one.name, msgspec.structs.replace(part, report=report), now_ms)

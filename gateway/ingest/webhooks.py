@@ -105,16 +105,16 @@ def gitlab_job(fields: Fields) -> dict[str, object] | None:
 
 @dataclass(frozen=True)
 class Sender:
-    """One CI system: how its deliveries are told genuine, what they tell, and the header that has their id."""
+    """One CI system: whether it signs the body, how its deliveries are told genuine, and what job they tell of."""
 
     genuine: Callable[[BinaryIO, Mapping[str, str], Iterable[str]], bool]
     job: Callable[[Fields], dict[str, object] | None]
-    delivery: str
+    signs: bool
 
 
 SENDERS = {
-    "github": Sender(github_signed, github_job, "x-github-delivery"),
-    "gitlab": Sender(gitlab_shown, gitlab_job, "x-gitlab-event-uuid"),
+    "github": Sender(github_signed, github_job, signs=True),
+    "gitlab": Sender(gitlab_shown, gitlab_job, signs=False),
 }
 
 

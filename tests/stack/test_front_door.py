@@ -101,9 +101,11 @@ def test_a_delivery_that_comes_again_is_told_to_be_a_duplicate_and_is_not_sent_a
         again = client.post("/ingest/events", content=lines)
         assert (first["accepted"], again.status_code) == (3, 202)
         assert (again.json()["accepted"], again.json()["duplicate"]) == (0, 3)
-        key = {"Idempotency-Key": "delivery-7"}
-        assert client.post("/ingest/events", content=json.dumps(execution("8")), headers=key).json()["accepted"] == 1
-        assert client.post("/ingest/events", content=json.dumps(execution("9")), headers=key).json()["duplicate"] == 1
+        key, body = {"Idempotency-Key": "delivery-7"}, json.dumps(execution("8"))
+        assert client.post("/ingest/events", content=body, headers=key).json()["accepted"] == 1
+        assert client.post("/ingest/events", content=body, headers=key).json()["duplicate"] == 1
+        other = client.post("/ingest/events", content=json.dumps(execution("9")), headers=key)
+        assert (other.status_code, "Idempotency-Key" in other.json()["detail"]) == (422, True)
     assert sorted(one.run for one in on_log(day, RUNS)) == ["0", "1", "2", "8"]
 
 
@@ -119,18 +121,24 @@ def test_junit_files_come_as_a_body_or_as_a_form_and_each_is_a_report(day: Flow)
     with calling(day, token(day, "ingest")) as client:
         raw = client.post("/ingest/junit", params=WHERE, content=JUNIT.format("one"))
         files = [("file", (name, JUNIT.format(test))) for name, test in (("a.xml", "two"), ("a.xml", "three"))]
-        form = client.post("/ingest/junit", params=WHERE, files=[*files, ("file", ("b.xml", "<html/>"))])
+        named = {**WHERE, "report": "modA"}
+        form = client.post("/ingest/junit", params=named, files=[*files, ("file", ("b.xml", "<html/>"))])
+        again = client.post("/ingest/junit", params=named, files=[*files, ("file", ("b.xml", "<html/>"))])
+        loose = [client.post("/ingest/junit", params=WHERE, files=files[at : at + 1]) for at in range(2)]
         no_form = client.post("/ingest/junit", params=WHERE, data={"file": "no"})
         nameless = client.post("/ingest/junit", params={**WHERE, "project": "acme"}, content=JUNIT.format("one"))
     assert (raw.status_code, form.status_code, nameless.status_code) == (202, 202, 422)
     assert no_form.status_code == 422, "a form that is no file is no JUnit either"
     assert (raw.json()["accepted"], form.json()["accepted"], form.json()["refused"]) == (1, 2, 1)
     assert form.json()["refusals"][0]["file"] == "b.xml"
+    assert again.json()["duplicate"] == 2, "the form's boundary is another one each time"
+    assert [one.json()["accepted"] for one in loose] == [1, 1]
     parts = on_log(day, TEST_RESULTS)
     assert all(isinstance(one, TestReportPart) for one in parts)
-    assert {(one.report, one.tests[0].test) for one in parts} == {
-        ("junit", "s::c::one"), ("a.xml", "s::c::two"), ("a.xml#2", "s::c::three")
-    }  # fmt: skip
+    tests = {one.report: one.tests[0].test for one in parts}
+    assert len(tests) == len(parts) == 5, "files of one name are reports of their own"
+    assert (tests["modA/a.xml"], tests["modA/a.xml#2"]) == ("s::c::two", "s::c::three")
+    assert sorted(tests.values()) == ["s::c::one", *["s::c::three"] * 2, *["s::c::two"] * 2]
 
 
 def test_who_shows_no_token_or_the_wrong_one_gets_nowhere(day: Flow) -> None:
@@ -173,6 +181,8 @@ def test_a_signed_webhook_is_a_job_execution_and_a_forged_one_is_nothing(day: Fl
         assert post(new, "1").json()["accepted"] == 1
         assert post(newest, "1").json()["duplicate"] == 1
         assert [post(old, "2").status_code, post(newest, "3", "globex").status_code] == [401, 401]
+        assert client.post("/ingest/gitlab", params={"tenant": "acme"}, content=body).status_code == 401
+        assert client.post("/ingest/github", params={"tenant": "\0"}, content=body).status_code == 422
     (found,) = on_log(day, RUNS)
     assert (found.project, found.run, found.job, found.attempt, found.outcome) == (
         "acme/app", "4711", "unit", 2, "failure"

@@ -39,7 +39,9 @@ class Client:
     """Calls the application without a network."""
 
     def __init__(self, read=away, token: str | None = "let-me-in", **checks) -> None:
-        callers = Callers(lambda _: None, admin_token=token, clock=lambda: 0.0, now=lambda: datetime.now(UTC))
+        callers = Callers(
+            lambda _: None, lambda _: None, admin_token=token, clock=lambda: 0.0, now=lambda: datetime.now(UTC)
+        )  # fmt: skip
         self.app = application(
             read=read, callers=callers, secrets=lambda *_: [], intake=None, checks=checks, registry=CollectorRegistry()
         )  # fmt: skip

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts.errors import Unavailable
-from gateway.callers import OPERATOR, Callers
-from gateway.remembered import FRESH_S, STALE_S
+from gateway.callers import OPERATOR, USE_EVERY_S, Callers
+from gateway.remembered import FRESH_S, MOST, STALE_S
 from gateway.tenants import Token, hashed
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -27,6 +27,7 @@ class Store:
 
     def __init__(self, found: Token | None) -> None:
         self.found, self.asked, self.away = found, 0, False
+        self.used: list[str] = []
 
     def __call__(self, prefix: str) -> Token | None:
         self.asked += 1
@@ -44,7 +45,7 @@ class Watch:
 
 
 def callers(store: Store, clock: Watch) -> Callers:
-    return Callers(store, admin_token="root", clock=clock, now=lambda: NOW)
+    return Callers(store, store.used.append, admin_token="root", clock=clock, now=lambda: NOW)
 
 
 def test_a_tenant_s_token_opens_his_projects_and_its_scopes_alone() -> None:
@@ -89,3 +90,41 @@ def test_a_revocation_is_seen_after_seconds_and_a_store_that_is_away_is_outlaste
     clock.s += STALE_S
     with pytest.raises(Unavailable):
         who.caller(SHOWN)
+
+
+def test_a_store_that_is_away_is_not_asked_again_and_again() -> None:
+    store, clock = Store(token()), Watch()
+    who = callers(store, clock)
+    assert who.caller(SHOWN)
+    store.away, clock.s = True, FRESH_S + 1
+    for _ in range(5):
+        assert who.caller(SHOWN)
+        with pytest.raises(Unavailable):
+            who.caller("argus_zzzzzzzz_" + SECRET)
+    assert store.asked == 2
+    store.away, clock.s = False, clock.s + FRESH_S + 1
+    assert who.caller(SHOWN)
+    assert store.asked == 3
+
+
+def test_names_that_are_made_up_push_no_real_one_out() -> None:
+    store, clock = Store(token()), Watch()
+    who = callers(store, clock)
+    assert who.caller(SHOWN)
+    for number in range(MOST + 1):
+        assert who.caller(f"argus_{number:08d}_{SECRET}".translate(str.maketrans("0189", "abcd"))) is None
+    store.away, clock.s = True, FRESH_S + 1
+    assert who.caller(SHOWN)
+
+
+def test_a_use_is_noted_once_a_minute_and_only_when_the_secret_was_right() -> None:
+    store, clock = Store(token()), Watch()
+    who = callers(store, clock)
+    assert who.caller("argus_abcdefgh_" + "t" * 43) is None
+    assert store.used == []
+    for _ in range(3):
+        assert who.caller(SHOWN)
+    assert store.used == ["abcdefgh"]
+    clock.s += USE_EVERY_S
+    assert who.caller(SHOWN)
+    assert store.used == ["abcdefgh"] * 2

@@ -1,10 +1,12 @@
 """Handing in, with a broker that is a list."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from contracts.errors import DeadlineExceeded, Unavailable
 from contracts.topics import Message
@@ -64,3 +66,22 @@ def test_a_silent_or_full_broker_is_not_waited_for_longer_than_promised() -> Non
         door.hand_in(MESSAGES)
     with Door(Broker(lambda _: False, room=3), deadline_s=0.2) as door, pytest.raises(DeadlineExceeded, match="waits"):
         door.hand_in(MESSAGES)
+
+
+def test_what_the_client_itself_refuses_is_told_and_nothing_follows_a_refusal() -> None:
+    class Refusing(Broker):
+        def produce(self, *_: Any, **__: Any) -> None:
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+
+    with Door(Refusing(lambda _: None), deadline_s=5) as door, pytest.raises(Unavailable, match="refused"):
+        door.hand_in(MESSAGES)
+    broker = Broker(lambda value: "no" if value == b"0" else None)
+
+    def slowly() -> Iterator[Message]:
+        for one in MESSAGES:
+            yield one
+            time.sleep(0.02)
+
+    with Door(broker, deadline_s=5) as door, pytest.raises(Unavailable, match="no"):
+        door.hand_in(slowly())
+    assert len(broker.taken) < len(MESSAGES) - 5

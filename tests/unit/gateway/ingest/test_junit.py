@@ -253,3 +253,17 @@ def test_every_tree_of_known_tags_gives_parts_that_keep_the_contract(trees: list
 @given(st.binary(max_size=200), st.sampled_from([b"", b"<testsuite>", b'<testsuite><testcase name="a">']))
 def test_no_bytes_raise(data: bytes, start: bytes) -> None:
     assert all(isinstance(row, Row | Refusal) for row in read(start + data))
+
+
+def test_names_of_suites_are_looked_at_once_however_long_and_however_many_tests() -> None:
+    name = "s" * 400_000
+    many = "".join(f'<testcase name="t{at}"/>' for at in range(20_000))
+    found = executions_of(f'<testsuite name="{name}"><testsuite name="{name}">{many}</testsuite></testsuite>')
+    assert len({test.test for test in found}) == 20_000
+    one = '<testcase name="t0"/>'
+    other = executions_of(f'<testsuite name="{name}x"><testsuite name="{name}">{one}</testsuite></testsuite>')
+    assert other[0].test != found[0].test
+
+
+def test_outcomes_of_one_testcase_are_counted() -> None:
+    assert refused(case("<error/>" * (junit.MOST_TOLD + 1))).field == "error"
