@@ -72,6 +72,7 @@ class Running:
             "ARGUS_DATA": str(self.data),
             "ARGUS_NAMESPACE": self.settings.namespace,
             "ARGUS_CLOCK": self.settings.clock,
+            "ARGUS_GATEWAY": self.settings.gateway,
         }
 
     def flink_id(self, name: str) -> str | None:

@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     )
     gateway: str = Field("127.0.0.1:8787", pattern=r"^[^/]+:\d+$", description="address the gateway listens on")
     admin_token: SecretStr | None = Field(
-        None, description="bearer token of the gateway; without one every call is refused"
+        None,
+        description="the operator's bearer token of the gateway; without one the tokens of tenants alone open anything",
     )
     partitions: int = Field(4, ge=1, le=1024, description="partitions of each topic when it is created")
     replication: int = Field(1, ge=1, le=5, description="replicas of each topic when it is created")

@@ -7,11 +7,11 @@ import typer
 
 
 def faults(
-    name: Annotated[Literal["velocity"], typer.Argument(help="whose promises")],
+    name: Annotated[Literal["velocity", "ingest"], typer.Argument(help="whose promises")],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="how often each fault is injected")] = 5,
 ) -> None:
-    """Kill each part of a stack of its own in the middle of a replay and compare with the reference.
+    """Kill each part of a stack of its own while it is at work, and compare with the reference.
 
     Exit code 1 when a row differs, or when it could not be measured.
     """

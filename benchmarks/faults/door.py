@@ -1,0 +1,181 @@
+"""One case at the front door: two tenants send until all is answered, and something is killed meanwhile."""
+
+import http.client
+import json
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+from secrets import token_bytes
+
+from benchmarks.faults.kills import DEAD_FOR_S
+from benchmarks.observed import log_of, until
+from benchmarks.private import Private
+from benchmarks.running import Running
+from contracts.errors import DeadlineExceeded
+from contracts.records import JobExecution, decode
+from contracts.topics import RUNS
+from feature_store.connections import postgres_connection
+from feature_store.log import is_tick
+from gateway.tenants import Tenants
+
+GATEWAY, FREEZE = "gateway", "kafka-frozen"
+FAULTS = (GATEWAY, "kafka", FREEZE, "valkey", "postgres")
+FROZEN_S = 3.0
+TENANTS = ("acme", "globex")
+REQUESTS, EVENTS = 40, 5
+"""Requests of each tenant in a case, and job events in each."""
+READY_S, ENDS_S, AGAIN_S = 30.0, 60.0, 0.2
+
+Sent = dict[tuple[str, str], str]
+"""(project, run) of each event that was answered with 202 -> the tenant who sent it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`answered` requests of `requests` were answered at the kill; `again` were sent more than once."""
+
+    fault: str
+    seed: int
+    answered: int
+    requests: int
+    again: int
+
+    @property
+    def was_mid(self) -> bool:
+        """Whether the kill hit senders at work."""
+        return 0 < self.answered < self.requests
+
+
+@dataclass
+class Front:
+    """A gateway in a namespace, and what its tenants have had acknowledged."""
+
+    one: Running
+    tokens: dict[str, str]
+    sent: Sent = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def ready(self) -> None:
+        """Wait until the gateway answers. Raises DeadlineExceeded."""
+        until("the gateway is ready", self._answers, deadline_s=READY_S)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(self.one.settings.gateway, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def opened(one: Running) -> Front:
+    """The gateway started, both tenants with a token."""
+    settings = one.settings
+    connect = partial(postgres_connection, settings.postgres.get_secret_value(), settings.namespace, timeout_s=5)
+    registry = Tenants(connect, lambda: datetime.now(UTC), token_bytes)
+    tokens = {}
+    for tenant in TENANTS:
+        registry.create(tenant, "faults")
+        tokens[tenant] = registry.create_token(tenant, label="", scopes=["ingest"], life=None, actor="faults")
+    one.start_writer(GATEWAY)
+    front = Front(one, tokens)
+    front.ready()
+    return front
+
+
+def run(stack: Private, front: Front, fault: str, seed: int) -> Outcome:
+    """One case. What was answered with 202 is added to `front.sent`, what should not have been to `front.wrong`.
+
+    Raises DeadlineExceeded when a request is never accepted.
+    """
+    chance = Random(f"{seed} {fault}")
+    answered, again = [0], [0]
+
+    def send(tenant: str, number: int) -> None:
+        tries = _send(front, tenant, f"{seed}-{fault}-{number}")
+        answered[0] += 1
+        again[0] += tries > 1
+
+    with ThreadPoolExecutor(2 * len(TENANTS)) as pool:
+        sending = [pool.submit(send, tenant, number) for number in range(REQUESTS) for tenant in TENANTS]
+        at = chance.randint(2, REQUESTS)
+        until(f"{at} requests are answered", lambda: answered[0] >= at, deadline_s=ENDS_S, every_s=0.001)
+        done = answered[0]
+        _kill(stack, front, fault)
+        for one in sending:
+            one.result(ENDS_S)
+    return Outcome(fault, seed, done, len(sending), again[0])
+
+
+def missing(front: Front) -> list[str]:
+    """What was acknowledged and is not on the log, or lies there under a tenant who did not send it."""
+    found: Sent = {}
+    for message in log_of(front.one.settings, RUNS):
+        if not is_tick(message):
+            told = decode(JobExecution, message.value())
+            found[told.project, told.run] = told.message or ""
+    lost = [f"{at} was acknowledged and is not on the log" for at in front.sent if at not in found]
+    foreign = [f"{at} was sent by {tenant}" for at, tenant in found.items() if not at[0].startswith(f"{tenant}/")]
+    return lost + foreign + front.wrong
+
+
+def _send(front: Front, tenant: str, name: str) -> int:
+    """Send until it is accepted, as CI would; how often that was. Its last event is another tenant's project's."""
+    other = TENANTS[1 - TENANTS.index(tenant)]
+    runs = [(f"{tenant}/app-{at}", f"{name}-{at}") for at in range(EVENTS)]
+    now_ms = time.time_ns() // 1_000_000
+    lines = [
+        {"project": project, "run": run, "job": "build", "outcome": "failure", "finished_ms": now_ms, "message": tenant}
+        for project, run in [*runs, (f"{other}/app-0", f"{name}-foreign")]
+    ]
+    body = "\n".join(map(json.dumps, lines)).encode()
+    ends_s, tries = time.monotonic() + ENDS_S, 0
+    while time.monotonic() < ends_s:
+        tries += 1
+        told = _post(front, tenant, body)
+        if told is None:
+            time.sleep(AGAIN_S)
+            continue
+        front.sent |= dict.fromkeys(runs, tenant)
+        if (told["accepted"] + told["duplicate"], told["refused"]) != (EVENTS, 1):
+            front.wrong.append(f"{tenant} {name}: answered {told}")
+        return tries
+    raise DeadlineExceeded(f"{tenant} {name}: not accepted within {ENDS_S:.0f} s")
+
+
+def _post(front: Front, tenant: str, body: bytes) -> dict[str, int] | None:
+    """The answer, None where there is none that is final."""
+    connection = http.client.HTTPConnection(front.one.settings.gateway, timeout=30)
+    try:
+        connection.request("POST", "/api/v1/ingest/events", body, {"Authorization": f"Bearer {front.tokens[tenant]}"})
+        answer = connection.getresponse()
+        text = answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    if answer.status >= 500 and answer.status != 503:
+        front.wrong.append(f"{tenant}: {answer.status} {text[:200]!r}")
+    return dict(json.loads(text)) if answer.status == 202 else None
+
+
+def _kill(stack: Private, front: Front, fault: str) -> None:
+    if fault == GATEWAY:
+        front.one.kill_writer(GATEWAY)
+        time.sleep(DEAD_FOR_S)
+        front.one.start_writer(GATEWAY)
+        front.ready()
+    elif fault == FREEZE:
+        pid = stack.pid("kafka")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(FROZEN_S)
+        os.kill(pid, signal.SIGCONT)
+    else:
+        os.kill(stack.pid(fault), signal.SIGKILL)

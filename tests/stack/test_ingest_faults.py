@@ -1,0 +1,37 @@
+"""kill -9 of what the front door stands on, and of the gateway itself, while two tenants send."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from benchmarks.faults.door import FAULTS, GATEWAY, Front, missing, opened, run
+from benchmarks.private import Private
+from benchmarks.running import running
+from tests.conftest import Stack
+from tests.stack.flow import free_port
+
+SEED = 3
+
+
+@pytest.fixture(scope="module")
+def front(stack: Stack) -> Iterator[Front]:
+    settings = stack.settings(
+        f"door-{uuid4().hex[:8]}", gateway=f"127.0.0.1:{free_port()}", checkpoint_interval_s=1
+    )  # fmt: skip
+    with running(stack.data, settings) as one:
+        yield opened(one)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_was_acknowledged_is_on_the_log_under_its_own_tenant(stack: Stack, front: Front, fault: str) -> None:
+    outcome = run(Private(stack.data), front, fault, SEED)
+    assert outcome.was_mid, f"{outcome.answered} of {outcome.requests} requests were answered at the kill"
+    assert missing(front) == []
+
+
+def test_and_takes_effect_once(front: Front) -> None:
+    front.one.kill_writer(GATEWAY)
+    wanted, wrong = front.one.compare(deadline_s=60)
+    assert wrong == []
+    assert len(wanted.log.executions.drop_duplicates(["project", "run"])) == len(front.sent) > 0
