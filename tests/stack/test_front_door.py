@@ -3,12 +3,16 @@
 import gzip
 import hmac
 import json
+import os
 import secrets
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +29,7 @@ from tests.conftest import Stack
 from tests.stack.flow import Flow, eventually, flow, free_port, now_ms, running
 from tests.stack.topic_reading import everything, split
 
+ROOT = Path(__file__).parents[2]
 JUNIT = '<testsuite name="s"><testcase classname="c" name="{}"/></testsuite>'
 WHERE = {"project": "acme/app", "run": "1", "job": "test"}
 
@@ -187,6 +192,24 @@ def test_a_signed_webhook_is_a_job_execution_and_a_forged_one_is_nothing(day: Fl
     assert (found.project, found.run, found.job, found.attempt, found.outcome) == (
         "acme/app", "4711", "unit", 2, "failure"
     )  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not on this machine")
+def test_the_script_for_ci_uploads_every_file_and_says_so(day: Flow, tmp_path: Path) -> None:
+    for name in ("TEST-a.xml", "deep/er/TEST-a.xml", 'deep/odd; "name".xml'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(JUNIT.format(len(name)))
+    about = {"PROJECT": "acme/app", "RUN": "7", "JOB": "unit & more", "BRANCH": "fix/ä", "FILES": "**/*.xml"}
+    where = {"ARGUS_URL": f"http://{day.settings.gateway}", "ARGUS_TOKEN": token(day, "ingest")}
+    told = subprocess.run(
+        ["bash", str(ROOT / "docs" / "ci" / "upload-junit.sh")],
+        cwd=tmp_path, env={"PATH": os.environ["PATH"], **where, **about}, text=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert '"accepted":3' in told.stdout, told
+    parts = on_log(day, TEST_RESULTS)
+    assert {(one.job, one.attempt, one.branch) for one in parts} == {("unit & more", 1, "fix/ä")}
+    assert {one.tests[0].name for one in parts} == {"10", "18", "20"}
 
 
 def test_while_the_broker_is_silent_the_sender_is_asked_to_come_again_and_then_nothing_is_missing(
