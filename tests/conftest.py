@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import hypothesis
 import pytest
 
 from argus.stack.detached import SUPERVISOR, launch, wait_ready
 from argus.stack.folder import opened
 from argus.stack.status import ChildStatus, Status, read_status
 from contracts.settings import Settings, read_settings
+
+# the same examples each time; `make fuzz` looks for new ones
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("fuzz", max_examples=20_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "seeded"))
 
 # whoever runs the tests in the background has their interrupts ignored, which the commands under test would inherit
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -26,11 +26,6 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-@tenants.callback()
-def _tenants() -> None:
-    """Tenants: whose projects there are."""
-
-
 @tenants.command("create")
 def create_tenant(name: Annotated[str, typer.Argument(help="first part of its projects' names, such as acme")]) -> None:
     """Create a tenant."""
@@ -100,14 +95,10 @@ def _shown(token: "Token", now: "datetime") -> dict[str, object]:
 
 
 def _registry() -> "Tenants":
-    import secrets
     from datetime import UTC, datetime
     from functools import partial
 
     from contracts.settings import read_settings
-    from feature_store.connections import postgres_connection
-    from gateway.tenants import Tenants
+    from gateway.tenants import registry
 
-    settings = read_settings()
-    connect = partial(postgres_connection, settings.postgres.get_secret_value(), settings.namespace, timeout_s=5)
-    return Tenants(connect, lambda: datetime.now(UTC), secrets.token_bytes)
+    return registry(read_settings(), partial(datetime.now, UTC))

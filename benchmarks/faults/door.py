@@ -10,18 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from random import Random
-from secrets import token_bytes
 
-from benchmarks.faults.kills import DEAD_FOR_S
+from benchmarks.faults.kills import kill
 from benchmarks.observed import log_of, until
 from benchmarks.private import Private
 from benchmarks.running import Running
 from contracts.errors import DeadlineExceeded
 from contracts.records import JobExecution, decode
 from contracts.topics import RUNS
-from feature_store.connections import postgres_connection
 from feature_store.log import is_tick
-from gateway.tenants import Tenants
+from gateway.tenants import registry
 
 GATEWAY, FREEZE = "gateway", "kafka-frozen"
 FAULTS = (GATEWAY, "kafka", FREEZE, "valkey", "postgres")
@@ -77,20 +75,17 @@ class Front:
 
 def opened(one: Running) -> Front:
     """The gateway started, both tenants with a token."""
-    settings = one.settings
-    connect = partial(postgres_connection, settings.postgres.get_secret_value(), settings.namespace, timeout_s=5)
-    registry = Tenants(connect, lambda: datetime.now(UTC), token_bytes)
-    tokens = {}
+    tenants, tokens = registry(one.settings, partial(datetime.now, UTC)), {}
     for tenant in TENANTS:
-        registry.create(tenant, "faults")
-        tokens[tenant] = registry.create_token(tenant, label="", scopes=["ingest"], life=None, actor="faults")
+        tenants.create(tenant, "faults")
+        tokens[tenant] = tenants.create_token(tenant, label="", scopes=["ingest"], life=None, actor="faults")
     one.start_writer(GATEWAY)
     front = Front(one, tokens)
     front.ready()
     return front
 
 
-def run(stack: Private, front: Front, fault: str, seed: int) -> Outcome:
+def run(front: Front, fault: str, seed: int) -> Outcome:
     """One case. What was answered with 202 is added to `front.sent`, what should not have been to `front.wrong`.
 
     Raises DeadlineExceeded when a request is never accepted.
@@ -108,7 +103,7 @@ def run(stack: Private, front: Front, fault: str, seed: int) -> Outcome:
         at = chance.randint(2, REQUESTS)
         until(f"{at} requests are answered", lambda: answered[0] >= at, deadline_s=ENDS_S, every_s=0.001)
         done = answered[0]
-        _kill(stack, front, fault)
+        _fault(front, fault)
         for one in sending:
             one.result(ENDS_S)
     return Outcome(fault, seed, done, len(sending), again[0])
@@ -166,16 +161,12 @@ def _post(front: Front, tenant: str, body: bytes) -> dict[str, int] | None:
     return dict(json.loads(text)) if answer.status == 202 else None
 
 
-def _kill(stack: Private, front: Front, fault: str) -> None:
-    if fault == GATEWAY:
-        front.one.kill_writer(GATEWAY)
-        time.sleep(DEAD_FOR_S)
-        front.one.start_writer(GATEWAY)
+def _fault(front: Front, fault: str) -> None:
+    if fault != FREEZE:
+        kill(front.one, fault)
         front.ready()
-    elif fault == FREEZE:
-        pid = stack.pid("kafka")
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(FROZEN_S)
-        os.kill(pid, signal.SIGCONT)
-    else:
-        os.kill(stack.pid(fault), signal.SIGKILL)
+        return
+    pid = Private(front.one.data).pid("kafka")
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(FROZEN_S)
+    os.kill(pid, signal.SIGCONT)

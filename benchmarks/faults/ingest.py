@@ -32,7 +32,7 @@ def measure(*, seeds: int, told: Callable[[str], None]) -> Measured:
             with running(stack.data, settings) as one:
                 front = opened(one)
                 for fault in FAULTS:
-                    outcome = run(stack, front, fault, seed)
+                    outcome = run(front, fault, seed)
                     outcomes.append(outcome)
                     told(
                         f"{fault}, seed {seed}: killed when {outcome.answered} of {outcome.requests} requests were "

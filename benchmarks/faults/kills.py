@@ -3,28 +3,28 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 from argus.stack.status import read_status
 from benchmarks.observed import until
-from benchmarks.running import WRITERS, Running
+from benchmarks.private import Private
+from benchmarks.running import Running
 from contracts.errors import Unavailable
 from contracts.jobs import JOBS
 
 FAULTS = ("taskmanager", "jobmanager", "kafka", "online-writer", "history-writer", "valkey", "postgres")
 FLINK = ("taskmanager", "jobmanager")
 DEAD_FOR_S = 0.3
-"""A writer is started again after so long; everything else is its supervisor's to bring back."""
+"""What runs in the namespace alone is started again after so long; the rest is its supervisor's to bring back."""
 
 
 def kill(one: Running, fault: str) -> None:
-    """kill -9, now. A writer, which runs in the namespace alone, is started again as a supervisor would."""
-    if fault in WRITERS:
+    """kill -9, now. What runs in the namespace alone, as a writer does, is started again as a supervisor would."""
+    if one.has_started(fault):
         one.kill_writer(fault)
         time.sleep(DEAD_FOR_S)
         one.start_writer(fault)
         return
-    os.kill(_pid(one.data, fault), signal.SIGKILL)
+    os.kill(Private(one.data).pid(fault), signal.SIGKILL)
 
 
 def restored(one: Running) -> dict[str, int]:
@@ -54,10 +54,3 @@ def wait_recovered(one: Running, fault: str, before: dict[str, int], *, deadline
 
     until(f"everything is back after kill -9 of {fault}", is_back, deadline_s=deadline_s, every_s=0.3)
     return count
-
-
-def _pid(data: Path, name: str) -> int:
-    for child in read_status(data).children:
-        if child.name == name and child.pid is not None:
-            return child.pid
-    raise Unavailable(f"{name} of the stack on {data} does not run: it cannot be killed")

@@ -144,7 +144,8 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, caps: Caps
             if sender.signs and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid):
                 raise stranger
             body.file.seek(0)
-            read = webhooks.read(sender, body.file.read(), request.headers.get("content-type", ""))
+            whole = await run_in_threadpool(body.file.read)
+            read = webhooks.read(sender, whole, request.headers.get("content-type", ""))
             caller = Caller(name, tenant, frozenset({"ingest"}))
             delivery = Delivery(body.digest, body.digest)
             told = await answer(into, request, caller, delivery, read, deadline_s=WEBHOOK_S)

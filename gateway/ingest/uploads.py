@@ -8,6 +8,7 @@ from typing import BinaryIO
 import msgspec
 from fastapi import HTTPException
 from msgspec import Struct
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -54,7 +55,7 @@ async def uploaded(
         return
     form = await _form(body, headers)
     try:
-        files = [_file(one) for _, one in form.multi_items() if isinstance(one, UploadFile)]
+        files = [await run_in_threadpool(_file, one) for _, one in form.multi_items() if isinstance(one, UploadFile)]
         if not files:
             raise HTTPException(400, "the form has no file: curl -F file=@report.xml")
         whole = blake2b("".join(f"{one.name}\n{one.digest}\n" for one in files).encode(), digest_size=16)

@@ -16,15 +16,15 @@ import msgspec
 
 from contracts.errors import BadRecord
 from contracts.records import JobExecution, checked
+from gateway.ingest.body import MIB, PIECE
 from gateway.ingest.csv import OUTCOMES, epoch_ms
 from gateway.ingest.refusal import Refusal, refused
 from gateway.ingest.row import Row, in_size
 
-LARGEST = 25 * 1_048_576
+LARGEST = 25 * MIB
 """Bytes of a delivery: GitHub's own limit, GitLab's is below it."""
 
 FILE = "delivery"
-_PIECE = 65_536
 _WAITING = "action_required"
 _GITLAB_ERRORS = {
     "runner_system_failure", "runner_unsupported", "scheduler_failure", "data_integrity_failure", "archived_failure",
@@ -39,7 +39,7 @@ Fields = Mapping[str, Any]
 def github_signed(body: BinaryIO, headers: Mapping[str, str], secrets: Iterable[str]) -> bool:
     """Whether one of these secrets made the signature; each is compared in constant time."""
     made = [hmac.new(one.encode(), digestmod=sha256) for one in secrets]
-    while piece := body.read(_PIECE):
+    while piece := body.read(PIECE):
         for one in made:
             one.update(piece)
     shown = headers.get("x-hub-signature-256", "").encode()

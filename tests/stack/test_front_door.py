@@ -4,7 +4,6 @@ import gzip
 import hmac
 import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -21,10 +20,9 @@ import pytest
 
 from contracts.records import JobExecution, TestReportPart, decode
 from contracts.topics import RUNS, TEST_RESULTS, Topic
-from feature_store.connections import postgres_connection
 from feature_store.migrate import migrate
 from gateway.processes import gateway
-from gateway.tenants import Tenants
+from gateway.tenants import Tenants, registry
 from tests.conftest import Stack
 from tests.stack.flow import Flow, eventually, flow, free_port, now_ms, running
 from tests.stack.topic_reading import everything, split
@@ -51,17 +49,14 @@ def ready(day: Flow) -> bool:
         return False
 
 
-def tenants(day: Flow) -> Tenants:
-    connect = partial(
-        postgres_connection, day.settings.postgres.get_secret_value(), day.settings.namespace, timeout_s=5
-    )
-    return Tenants(connect, lambda: datetime.now(UTC), secrets.token_bytes)
+def tenants_of(day: Flow) -> Tenants:
+    return registry(day.settings, partial(datetime.now, UTC))
 
 
 def token(day: Flow, *scopes: str, tenant: str = "acme") -> str:
-    registry = tenants(day)
-    registry.create(tenant, "test")
-    return registry.create_token(tenant, label="ci", scopes=scopes, life=None, actor="test")
+    tenants = tenants_of(day)
+    tenants.create(tenant, "test")
+    return tenants.create_token(tenant, label="ci", scopes=scopes, life=None, actor="test")
 
 
 @contextmanager
@@ -154,21 +149,21 @@ def test_who_shows_no_token_or_the_wrong_one_gets_nowhere(day: Flow) -> None:
         assert client.post("/ingest/events", content="{}").status_code == 403
         assert client.get("/features/project:globex/app:failure_rate_24h").status_code == 403
         assert client.get("/features/project:acme/app:failure_rate_24h").status_code == 404
-        tenants(day).revoke(shown.split("_")[1], "test")
+        tenants_of(day).revoke(shown.split("_")[1], "test")
         eventually(
             "revoked", lambda: client.get("/features/project:acme/app:failure_rate_24h").status_code,
             lambda status: status == 401,
         )  # fmt: skip
     assert on_log(day, RUNS) == []
-    (known,) = tenants(day).tokens("acme")
+    (known,) = tenants_of(day).tokens("acme")
     assert known.used_at is not None
     assert shown.split("_", 2)[2] not in repr(known)
 
 
 def test_a_signed_webhook_is_a_job_execution_and_a_forged_one_is_nothing(day: Flow) -> None:
-    registry = tenants(day)
-    registry.create("acme", "test")
-    old, new, newest = (registry.create_webhook_secret("acme", "github", "test") for _ in range(3))
+    tenants = tenants_of(day)
+    tenants.create("acme", "test")
+    old, new, newest = (tenants.create_webhook_secret("acme", "github", "test") for _ in range(3))
     finished = datetime.fromtimestamp(now_ms() // 1000, UTC).isoformat()
     job = {
         "run_id": 4711, "run_attempt": 2, "name": "unit", "conclusion": "failure", "workflow_name": "ci",

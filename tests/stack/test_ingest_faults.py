@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 
 from benchmarks.faults.door import FAULTS, GATEWAY, Front, missing, opened, run
-from benchmarks.private import Private
 from benchmarks.running import running
 from tests.conftest import Stack
 from tests.stack.flow import free_port
@@ -24,8 +23,8 @@ def front(stack: Stack) -> Iterator[Front]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_was_acknowledged_is_on_the_log_under_its_own_tenant(stack: Stack, front: Front, fault: str) -> None:
-    outcome = run(Private(stack.data), front, fault, SEED)
+def test_what_was_acknowledged_is_on_the_log_under_its_own_tenant(front: Front, fault: str) -> None:
+    outcome = run(front, fault, SEED)
     assert outcome.was_mid, f"{outcome.answered} of {outcome.requests} requests were answered at the kill"
     assert missing(front) == []
 
