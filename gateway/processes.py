@@ -74,10 +74,8 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         clock=time.monotonic,
         now=now,
     )
-    door = Door(
-        producer(settings.kafka, **QUEUE, **{"linger.ms": 2, "delivery.timeout.ms": round(ACKNOWLEDGED_S * 1000)}),
-        deadline_s=ACKNOWLEDGED_S,
-    )
+    waits = {"linger.ms": 2, "delivery.timeout.ms": round(ACKNOWLEDGED_S * 1000)}
+    door = Door(partial(producer, settings.kafka, **QUEUE, **waits), deadline_s=ACKNOWLEDGED_S)
     intake = Intake(door, Seen(client, settings.namespace), namespace=settings.namespace, now_ms=now_ms)
     app = application(
         read=Reader(client, settings.namespace, now_ms).read,

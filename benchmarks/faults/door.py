@@ -98,14 +98,17 @@ def run(front: Front, fault: str, seed: int) -> Outcome:
         answered[0] += 1
         again[0] += tries > 1
 
-    with ThreadPoolExecutor(2 * len(TENANTS)) as pool:
+    pool = ThreadPoolExecutor(2 * len(TENANTS))
+    try:
         sending = [pool.submit(send, tenant, number) for number in range(REQUESTS) for tenant in TENANTS]
         at = chance.randint(2, REQUESTS)
         until(f"{at} requests are answered", lambda: answered[0] >= at, deadline_s=ENDS_S, every_s=0.001)
         done = answered[0]
         _fault(front, fault)
         for one in sending:
-            one.result(ENDS_S)
+            one.result(2 * ENDS_S)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return Outcome(fault, seed, done, len(sending), again[0])
 
 
@@ -131,34 +134,35 @@ def _send(front: Front, tenant: str, name: str) -> int:
         for project, run in [*runs, (f"{other}/app-0", f"{name}-foreign")]
     ]
     body = "\n".join(map(json.dumps, lines)).encode()
-    ends_s, tries = time.monotonic() + ENDS_S, 0
+    ends_s, tries, text = time.monotonic() + ENDS_S, 0, ""
     while time.monotonic() < ends_s:
         tries += 1
-        told = _post(front, tenant, body)
-        if told is None:
+        status, text = _post(front, tenant, body)
+        if status != 202:
             time.sleep(AGAIN_S)
             continue
+        told = json.loads(text)
         front.sent |= dict.fromkeys(runs, tenant)
         if (told["accepted"] + told["duplicate"], told["refused"]) != (EVENTS, 1):
             front.wrong.append(f"{tenant} {name}: answered {told}")
         return tries
-    raise DeadlineExceeded(f"{tenant} {name}: not accepted within {ENDS_S:.0f} s")
+    raise DeadlineExceeded(f"{tenant} {name}: not accepted within {ENDS_S:.0f} s, {tries} tries; last: {text}")
 
 
-def _post(front: Front, tenant: str, body: bytes) -> dict[str, int] | None:
-    """The answer, None where there is none that is final."""
+def _post(front: Front, tenant: str, body: bytes) -> tuple[int, str]:
+    """Status and text of the answer; status 0 where there is none."""
     connection = http.client.HTTPConnection(front.one.settings.gateway, timeout=30)
     try:
         connection.request("POST", "/api/v1/ingest/events", body, {"Authorization": f"Bearer {front.tokens[tenant]}"})
         answer = connection.getresponse()
         text = answer.read()
-    except (OSError, http.client.HTTPException):
-        return None
+    except (OSError, http.client.HTTPException) as gone:
+        return 0, repr(gone)
     finally:
         connection.close()
     if answer.status >= 500 and answer.status != 503:
         front.wrong.append(f"{tenant}: {answer.status} {text[:200]!r}")
-    return dict(json.loads(text)) if answer.status == 202 else None
+    return answer.status, text.decode(errors="replace")
 
 
 def _fault(front: Front, fault: str) -> None:

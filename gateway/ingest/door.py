@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 
 import structlog
@@ -14,6 +15,8 @@ from contracts.topics import Message
 
 POLL_S = 0.05
 FULL_WAIT_S = 0.01
+PATIENCE = 2
+"""A client that had nothing acknowledged for so many deadlines is replaced: it may hang where the broker does not."""
 QUEUE = {"queue.buffering.max.messages": 20_000, "queue.buffering.max.kbytes": 65_536}
 """What may wait for the broker: the rest of a request waits outside, and in the end is told so."""
 
@@ -23,11 +26,14 @@ log = structlog.get_logger()
 class _Handed:
     """Messages of one request: `told` counts what was heard of them. Only the door's thread reports."""
 
-    def __init__(self) -> None:
+    def __init__(self, acknowledged: Callable[[], None]) -> None:
         self.sent, self.told, self.refused = 0, 0, ""
         self.changed = threading.Condition()
+        self._acknowledged = acknowledged
 
     def reported(self, error: object, _: object) -> None:
+        if error is None:
+            self._acknowledged()
         with self.changed:
             self.told += 1
             if error is not None:
@@ -36,10 +42,17 @@ class _Handed:
 
 
 class Door:
-    """Use it as a context: its `thread` listens to the broker; leaving waits `deadline_s` for what is under way."""
+    """Use it as a context: its `thread` listens to the broker; leaving waits `deadline_s` for what is under way.
 
-    def __init__(self, producer: Producer, *, deadline_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._producer, self._deadline_s, self._clock = producer, deadline_s, clock
+    `connect` makes the client, and another one when that is broken.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Producer], *, deadline_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._connect, self._producer = connect, connect()
+        self._deadline_s, self._clock = deadline_s, clock
+        self._waiting_since_s = float("inf")
         self._lock = threading.Lock()
         self._under_way = 0
         self._closing = threading.Event()
@@ -74,7 +87,7 @@ class Door:
                 self._under_way -= 1
 
     def _handed_in(self, messages: Iterable[Message], deadline_s: float) -> int:
-        handed = _Handed()
+        handed = _Handed(self._acknowledged)
         ends_s = self._clock() + deadline_s
         for one in messages:
             self._produce(one, handed, ends_s)
@@ -103,8 +116,26 @@ class Door:
                 raise Unavailable(f"the broker's client refused a message: {refused}") from refused
             else:
                 handed.sent += 1
+                self._waiting_since_s = min(self._waiting_since_s, self._clock())
                 return
+
+    def _acknowledged(self) -> None:
+        self._waiting_since_s = float("inf")
 
     def _listen(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(POLL_S)
+            try:
+                self._producer.poll(POLL_S)
+            except KafkaException as broken:
+                self._replace(str(broken))
+            if self._clock() - self._waiting_since_s > PATIENCE * self._deadline_s:
+                self._replace(f"nothing was acknowledged for {PATIENCE * self._deadline_s:g} s")
+
+    def _replace(self, why: str) -> None:
+        """Another client; who waits for the broken one hears that his messages were dropped, and sends them again."""
+        log.warning("another client of the broker", reason=why)
+        broken, self._producer = self._producer, self._connect()
+        self._waiting_since_s = float("inf")
+        with suppress(KafkaException):
+            broken.purge()
+            broken.poll(0)

@@ -43,28 +43,34 @@ class Broker:
         return len(told)
 
     def purge(self) -> None:
-        raise AssertionError("what others wait for is not to be dropped")
+        self.verdict = lambda _: "purged"
 
 
 def test_all_is_acknowledged_though_little_fits_at_a_time() -> None:
     broker = Broker(lambda _: None, room=3)
-    with Door(broker, deadline_s=5) as door:
+    with Door(lambda: broker, deadline_s=5) as door:
         assert door.hand_in(MESSAGES) == len(MESSAGES)
         assert door.hand_in([]) == 0
     assert broker.taken == [one.value for one in MESSAGES]
 
 
 def test_each_request_hears_of_its_own_messages() -> None:
-    with Door(Broker(lambda value: "too odd" if value == b"7" else None), deadline_s=5) as door:
+    with Door(lambda: Broker(lambda value: "too odd" if value == b"7" else None), deadline_s=5) as door:
         with pytest.raises(Unavailable, match="too odd"):
             door.hand_in(MESSAGES[7:8])
         assert door.hand_in(MESSAGES[:5]) == 5
 
 
 def test_a_silent_or_full_broker_is_not_waited_for_longer_than_promised() -> None:
-    with Door(Broker(lambda _: False), deadline_s=0.2) as door, pytest.raises(DeadlineExceeded, match="acknowledge"):
+    with (
+        Door(lambda: Broker(lambda _: False), deadline_s=0.2) as door,
+        pytest.raises(DeadlineExceeded, match="acknowledge"),
+    ):
         door.hand_in(MESSAGES)
-    with Door(Broker(lambda _: False, room=3), deadline_s=0.2) as door, pytest.raises(DeadlineExceeded, match="waits"):
+    with (
+        Door(lambda: Broker(lambda _: False, room=3), deadline_s=0.2) as door,
+        pytest.raises(DeadlineExceeded, match="waits"),
+    ):
         door.hand_in(MESSAGES)
 
 
@@ -73,7 +79,7 @@ def test_what_the_client_itself_refuses_is_told_and_nothing_follows_a_refusal() 
         def produce(self, *_: Any, **__: Any) -> None:
             raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
 
-    with Door(Refusing(lambda _: None), deadline_s=5) as door, pytest.raises(Unavailable, match="refused"):
+    with Door(lambda: Refusing(lambda _: None), deadline_s=5) as door, pytest.raises(Unavailable, match="refused"):
         door.hand_in(MESSAGES)
     broker = Broker(lambda value: "no" if value == b"0" else None)
 
@@ -82,6 +88,27 @@ def test_what_the_client_itself_refuses_is_told_and_nothing_follows_a_refusal() 
             yield one
             time.sleep(0.02)
 
-    with Door(broker, deadline_s=5) as door, pytest.raises(Unavailable, match="no"):
+    with Door(lambda: broker, deadline_s=5) as door, pytest.raises(Unavailable, match="no"):
         door.hand_in(slowly())
     assert len(broker.taken) < len(MESSAGES) - 5
+
+
+class Broken(Broker):
+    def poll(self, timeout: float) -> int:
+        if self.waiting and self.verdict(b"") is False:
+            raise KafkaException(KafkaError(KafkaError._FATAL))
+        return super().poll(timeout)
+
+
+@pytest.mark.parametrize("kind", [Broker, Broken])
+def test_a_client_that_hangs_or_breaks_is_replaced_and_who_waited_for_it_hears(kind: type[Broker]) -> None:
+    silent, other = kind(lambda _: False), Broker(lambda _: None)
+    clients = iter([silent, other])
+    with Door(lambda: next(clients), deadline_s=0.2) as door:
+        with pytest.raises(Unavailable):
+            door.hand_in(MESSAGES)
+        ends = time.monotonic() + 5
+        while silent.waiting and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert door.hand_in(MESSAGES) == len(MESSAGES)
+    assert (silent.taken, other.taken) == ([], [one.value for one in MESSAGES])
