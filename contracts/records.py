@@ -36,6 +36,14 @@ R = TypeVar("R", bound=Struct)
 Outcome = Literal["success", "failure", "error", "cancelled", "timeout", "skipped"]
 TestOutcome = Literal["pass", "fail", "error", "skip"]
 Trigger = Literal["human", "bot"]
+ChangeState = Literal["open", "merged", "closed"]
+FileStatus = Literal["added", "modified", "removed", "renamed"]
+DeployState = Literal["requested", "started", "succeeded", "failed", "rolled_back"]
+Author = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f]{32}" + NO_MORE, description="keyed hash: tells authors of one tenant apart, names nobody"),
+]
+Url = Annotated[str, Meta(max_length=2_048)]
 
 
 class JobExecution(Struct, frozen=True, kw_only=True):
@@ -54,7 +62,7 @@ class JobExecution(Struct, frozen=True, kw_only=True):
     environment: Identifier | None = None
     trigger: Trigger | None = None
     message: Annotated[str, Meta(max_length=16_384)] | None = None
-    url: Annotated[str, Meta(max_length=2_048)] | None = None
+    url: Url | None = None
 
 
 class TestExecution(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,6 +95,79 @@ class TestReportPart(Struct, frozen=True, kw_only=True):
     environment: Identifier | None = None
     commit: Identifier | None = None
     branch: Identifier | None = None
+
+
+class ChangedFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file of a change; `added` and `removed` are lines."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=1_024)]
+    status: FileStatus | None = None
+    added: Count | None = None
+    removed: Count | None = None
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One commit, or a pull request as it stands at its head commit; its identity is (project, commit, change).
+
+    `files` is null where the sender lists none, and has the first where they are too many for one record;
+    `files_changed` counts all.
+    """
+
+    project: Project
+    commit: Identifier
+    committed_ms: Annotated[int, Meta(ge=0, description="epoch milliseconds, UTC")]
+    branch: Identifier | None = None
+    change: Annotated[Identifier, Meta(description="number of the pull or merge request")] | None = None
+    state: ChangeState | None = None
+    base: Annotated[Identifier, Meta(description="commit or branch it is made against")] | None = None
+    author: Author | None = None
+    trigger: Trigger | None = None
+    is_fix: bool = False
+    files: Annotated[list[ChangedFile], Meta(max_length=3_000)] | None = None
+    files_changed: Count | None = None
+    lines_added: Count | None = None
+    lines_removed: Count | None = None
+    url: Url | None = None
+
+
+class DeployStep(Struct, frozen=True, kw_only=True):
+    """One step of a deploy; its identity is (project, deploy, state)."""
+
+    project: Project
+    deploy: Identifier
+    environment: Identifier
+    state: DeployState
+    at_ms: EventTime
+    head: Annotated[Identifier, Meta(description="commit that is deployed")] | None = None
+    base: Annotated[Identifier, Meta(description="commit that ran before")] | None = None
+    branch: Identifier | None = None
+    service: Identifier | None = None
+    artifact: Annotated[Identifier, Meta(description="what is deployed, such as a purl")] | None = None
+    url: Url | None = None
+
+
+class ProductionError(Struct, frozen=True, kw_only=True):
+    """A group of errors seen in production, as its source has it at `at_ms`; its identity is (project, error, at_ms).
+
+    `count` and `users_affected` are totals since the group was first seen; null where they are not told.
+    """
+
+    project: Project
+    error: Annotated[Identifier, Meta(description="id of the group at its source")]
+    service: Identifier
+    message: Annotated[str, Meta(max_length=4_096)]
+    at_ms: EventTime
+    count: Count | None = None
+    users_affected: Count | None = None
+    environment: Identifier | None = None
+    release: Identifier | None = None
+    artifact: Annotated[Identifier, Meta(description="what was deployed, such as a purl")] | None = None
+    details: Annotated[str, Meta(max_length=16_384)] | None = None
+    url: Url | None = None
+
+
+Event = JobExecution | TestReportPart | Change | DeployStep | ProductionError
+"""What comes in from outside."""
 
 
 class FailureVelocity(Struct, frozen=True, kw_only=True):

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         None,
         description="the operator's bearer token of the gateway; without one the tokens of tenants alone open anything",
     )
+    author_key: SecretStr | None = Field(
+        None, description="key of the hashes that stand for authors of changes; without one authors are left out"
+    )
     partitions: int = Field(4, ge=1, le=1024, description="partitions of each topic when it is created")
     replication: int = Field(1, ge=1, le=5, description="replicas of each topic when it is created")
     parallelism: int = Field(1, ge=1, le=1024, description="parallelism of a submitted job")

@@ -11,7 +11,18 @@ from typing import Literal
 
 from msgspec import Struct
 
-from contracts.records import DeadLetter, FailureVelocity, JobExecution, ProjectHealth, TestReportPart, encode
+from contracts.records import (
+    Change,
+    DeadLetter,
+    DeployStep,
+    Event,
+    FailureVelocity,
+    JobExecution,
+    ProductionError,
+    ProjectHealth,
+    TestReportPart,
+    encode,
+)
 
 SEPARATOR = "\x1f"
 """Joins the parts of a key."""
@@ -67,6 +78,11 @@ RUNS = Topic(
     ticks=True,
 )
 TEST_RESULTS = Topic("argus.test.results", TestReportPart, ("project", "run"), "delete", 7 * DAY_MS, ticks=True)
+CHANGES = Topic("argus.cicd.changes", Change, ("project",), "delete", 30 * DAY_MS, headers={EVENT_MS: "committed_ms"})
+DEPLOYS = Topic("argus.cicd.deploys", DeployStep, ("project",), "delete", 30 * DAY_MS, headers={EVENT_MS: "at_ms"})
+PRODUCTION_ERRORS = Topic(
+    "argus.production.errors", ProductionError, ("project",), "delete", 7 * DAY_MS, headers={EVENT_MS: "at_ms"}
+)
 FAILURE_VELOCITY = Topic("argus.metrics.failure-velocity", FailureVelocity, ("project", "minute_ms"), "compact", None)
 PROJECT_HEALTH = Topic("argus.metrics.project-health", ProjectHealth, ("project",), "compact", None)
 DEAD_LETTERS = Topic(
@@ -78,7 +94,11 @@ DEAD_LETTERS = Topic(
     max_bytes=3 * MAX_MESSAGE_BYTES,  # base64 of the largest message, its headers and its key
 )
 
-TOPICS = (RUNS, TEST_RESULTS, FAILURE_VELOCITY, PROJECT_HEALTH, DEAD_LETTERS)
+EVENTS = (RUNS, TEST_RESULTS, CHANGES, DEPLOYS, PRODUCTION_ERRORS)
+"""The topics of what comes in from outside, one for each kind of event."""
+_OF = {topic.record: topic for topic in EVENTS}
+
+TOPICS = (*EVENTS, FAILURE_VELOCITY, PROJECT_HEALTH, DEAD_LETTERS)
 
 
 @dataclass(frozen=True)
@@ -89,6 +109,11 @@ class Message:
     key: bytes
     value: bytes
     headers: list[tuple[str, bytes]]
+
+
+def topic_of(event: Event) -> Topic:
+    """Where an event goes."""
+    return _OF[type(event)]
 
 
 def message_key(topic: Topic, record: Struct) -> bytes:

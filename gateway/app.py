@@ -19,6 +19,7 @@ from feature_store.metrics import counter
 from feature_store.probe import Check
 from gateway.callers import Callers
 from gateway.features import Read, features
+from gateway.ingest.authors import Authors
 from gateway.ingest.body import Caps
 from gateway.ingest.intake import Intake
 from gateway.ingest.routes import Secrets, ingest
@@ -32,6 +33,7 @@ def application(
     callers: Callers,
     secrets: Secrets,
     intake: Intake | None,
+    authors: Authors,
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
 ) -> FastAPI:
@@ -64,7 +66,7 @@ def application(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(features(read, callers))
-    app.include_router(ingest(callers, secrets, intake, Caps()))
+    app.include_router(ingest(callers, secrets, intake, authors, Caps()))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)

@@ -22,6 +22,7 @@ from feature_store.probe import probe
 from feature_store.reader import Reader
 from gateway.app import application
 from gateway.callers import Callers
+from gateway.ingest.authors import hashed_by
 from gateway.ingest.door import QUEUE, Door
 from gateway.ingest.intake import Intake
 from gateway.ingest.seen import Seen
@@ -82,6 +83,7 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         callers=callers,
         secrets=lambda tenant, sender: webhook_secrets[sender](tenant),
         intake=intake if settings.clock == "life" else None,
+        authors=hashed_by(settings.author_key.get_secret_value() if settings.author_key else None),
         checks={
             "broker": broker_answers(admin_client(settings.kafka)),
             "valkey": valkey_answers(client),

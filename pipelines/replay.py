@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from contracts.delivery import Delivery, Producer
-from contracts.records import JobExecution, TestReportPart
-from contracts.topics import RUNS, TEST_RESULTS, TOPICS, message, tick_headers
+from contracts.records import Event
+from contracts.topics import TOPICS, message, tick_headers, topic_of
 
 SOURCE = "/argus/replay"
 SECOND_MS = 1_000
@@ -29,7 +29,7 @@ _LONGEST_SLEEP_S = 0.2
 class Arrival:
     """A record and when it arrives, epoch ms."""
 
-    record: JobExecution | TestReportPart
+    record: Event
     at_ms: int
 
 
@@ -91,8 +91,8 @@ def replay(
     for arrival in ordered:
         tick_until(arrival.at_ms)
         wait_until(arrival.at_ms)
-        topic = RUNS if isinstance(arrival.record, JobExecution) else TEST_RESULTS
-        delivery.send(message(topic, arrival.record, namespace=namespace, source=SOURCE, arrived_ms=arrival.at_ms))
+        one = arrival.record
+        delivery.send(message(topic_of(one), one, namespace=namespace, source=SOURCE, arrived_ms=arrival.at_ms))
         sent += 1
         flows_until_ms = arrival.at_ms + FLOW_MS
     flows_until_ms = last_ms + TAIL_MS

@@ -30,8 +30,11 @@ JOBS_NEED = ("jobmanager", "topics")
 """A submission may begin while the TaskManager starts; it waits for slots."""
 
 STEP_DEADLINE_S = 30.0
-SECRETS = ("valkey", "postgres", "admin_token")
-ADDRESSES = ("ARGUS_KAFKA", "ARGUS_VALKEY", "ARGUS_POSTGRES", "ARGUS_FLINK", "ARGUS_GATEWAY", "ARGUS_ADMIN_TOKEN")
+SECRETS = ("valkey", "postgres", "admin_token", "author_key")
+ADDRESSES = (
+    "ARGUS_KAFKA", "ARGUS_VALKEY", "ARGUS_POSTGRES", "ARGUS_FLINK", "ARGUS_GATEWAY", "ARGUS_ADMIN_TOKEN",
+    "ARGUS_AUTHOR_KEY",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def addresses(known: Known) -> dict[str, str]:
         f"http://{LOOPBACK}:{ports['flink']}",
         f"{LOOPBACK}:{ports['gateway']}",
         secrets["admin_token"],
+        secrets["author_key"],
     )
     return dict(zip(ADDRESSES, values, strict=True))
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 
 from contracts.errors import BadRecord
-from contracts.topics import Message, message
+from contracts.topics import Message, message, topic_of
 from gateway.callers import Caller
 from gateway.ingest.answer import MOST_LISTED, Answer
 from gateway.ingest.door import Door
 from gateway.ingest.publish import SOURCE
 from gateway.ingest.refusal import Refusal, Refusals, refusal, refused
-from gateway.ingest.row import Row, live, topic_of
+from gateway.ingest.row import Row, live
 from gateway.ingest.seen import Delivery, Seen
 
 READ_S = 120.0

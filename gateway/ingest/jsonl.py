@@ -1,23 +1,24 @@
 """JSON Lines of our own records.
 
-A line is one record with its fields at the top. `type` says which, by the name of its topic: `argus.cicd.runs` a job
-execution, `argus.test.results` a part of a test report. Without `type`, a line with `tests` is a part of a report and
-any other a job execution. `arrived_ms` (epoch ms) says when it arrived: a replay obeys it, ingest does not read it.
-Unknown fields are ignored, as on topics; blank lines are skipped.
+A line is one record with its fields at the top. `type` says which, by the name of its topic (`argus.cicd.changes`,
+`argus.cicd.deploys`, …). Without `type`, a line with `tests` is a part of a test report and any other a job execution.
+`arrived_ms` (epoch ms) says when it arrived: a replay obeys it, ingest does not read it. Unknown fields are ignored, as
+on topics; blank lines are skipped.
 """
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import msgspec
+from msgspec import Struct
 
 from contracts.errors import BadRecord
-from contracts.records import EARLIEST_MS, JobExecution, TestReportPart, checked
-from contracts.topics import RUNS, TEST_RESULTS
+from contracts.records import EARLIEST_MS, Event, TestReportPart, checked
+from contracts.topics import EVENTS, RUNS, TEST_RESULTS
 from gateway.ingest.refusal import Refusal, refused
 from gateway.ingest.row import Row, in_size, lines
 
-_KINDS: dict[str, type[JobExecution | TestReportPart]] = {RUNS.name: JobExecution, TEST_RESULTS.name: TestReportPart}
+_KINDS: dict[str, type[Event]] = {topic.name: topic.record for topic in EVENTS}  # type: ignore[misc]
 _LARGEST_INTEGER = 2**53
 
 
@@ -36,7 +37,7 @@ def read(stream: BinaryIO, file: str) -> Iterator[Row | Refusal]:
                 yield in_size(Row(file=file, place=place, record=record, arrived_ms=arrived_ms))
 
 
-def parse(line: str) -> tuple[JobExecution | TestReportPart, int | None]:
+def parse(line: str) -> tuple[Event, int | None]:
     """The record of one line and its `arrived_ms`.
 
     >>> record, _ = parse('{"project":"acme/a","run":"1","job":"b","outcome":"success","finished_ms":1760000000000}')
@@ -63,20 +64,20 @@ def parse(line: str) -> tuple[JobExecution | TestReportPart, int | None]:
     return record, arrived_ms
 
 
-def _fits_64_bits(record: JobExecution | TestReportPart) -> None:
+def _fits_64_bits(record: Event) -> None:
     """JSON has integers of any length; the readers of topics have 64 bits."""
-    if isinstance(record, JobExecution):
-        integers = {"finished_ms": record.finished_ms, "started_ms": record.started_ms}
-    else:
-        integers = {"k": record.k, "n": record.n}
-        for at, test in enumerate(record.tests):
-            integers |= {
-                f"tests[{at}].finished_ms": test.finished_ms,
-                f"tests[{at}].duration_ms": test.duration_ms,
-                f"tests[{at}].repetition": test.repetition,
-            }
-        if record.k > record.n:
-            raise BadRecord("k", record.k, f"is more than n, {record.n}")
-    for field, value in integers.items():
-        if value is not None and value > _LARGEST_INTEGER:
+    for field, value in _integers(record, ""):
+        if value > _LARGEST_INTEGER:
             raise BadRecord(field, value, "is too large")
+    if isinstance(record, TestReportPart) and record.k > record.n:
+        raise BadRecord("k", record.k, f"is more than n, {record.n}")
+
+
+def _integers(record: Struct, within: str) -> Iterator[tuple[str, int]]:
+    for field in record.__struct_fields__:
+        value = getattr(record, field)
+        if type(value) is int:
+            yield f"{within}{field}", value
+        elif type(value) is list:
+            for at, one in enumerate(value):
+                yield from _integers(one, f"{within}{field}[{at}].")

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from contracts.delivery import Delivery
-from contracts.topics import message
+from contracts.topics import message, topic_of
 from gateway.ingest.refusal import Refusal
-from gateway.ingest.row import Row, topic_of
+from gateway.ingest.row import Row
 
 SOURCE = "/argus/ingest"
 

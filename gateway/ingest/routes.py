@@ -22,6 +22,7 @@ from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
 from gateway.ingest import events, uploads, webhooks
 from gateway.ingest.answer import Answer
+from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
 from gateway.ingest.intake import Intake
 from gateway.ingest.refusal import Refusal
@@ -58,7 +59,7 @@ Secrets = Callable[[str, str], list[str] | None]
 """(tenant, sender) -> the secrets that are valid, None where there is none; raises Unavailable."""
 
 
-def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, caps: Caps) -> APIRouter:
+def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: Authors, caps: Caps) -> APIRouter:
     """The routes; without an `intake`, in a replay's namespace, all of them answer 409."""
     router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
     mine = Depends(allowed(callers, "ingest"))
@@ -145,7 +146,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, caps: Caps
                 raise stranger
             body.file.seek(0)
             whole = await run_in_threadpool(body.file.read)
-            read = webhooks.read(sender, whole, request.headers.get("content-type", ""))
+            read = webhooks.read(sender, whole, request.headers, authors)
             caller = Caller(name, tenant, frozenset({"ingest"}))
             delivery = Delivery(body.digest, body.digest)
             told = await answer(into, request, caller, delivery, read, deadline_s=WEBHOOK_S)

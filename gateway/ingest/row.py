@@ -6,8 +6,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from contracts.records import FUTURE_MS, LATE_MS, JobExecution, TestReportPart, encode
-from contracts.topics import RUNS, TEST_RESULTS, Topic
+from contracts.records import FUTURE_MS, LATE_MS, Change, Event, JobExecution, TestReportPart, encode
 from gateway.ingest.refusal import Refusal, refusal
 
 LONGEST_LINE = 1_048_576
@@ -23,43 +22,54 @@ class Row(Struct, frozen=True, kw_only=True):
 
     file: str
     place: str
-    record: JobExecution | TestReportPart
+    record: Event
     arrived_ms: int | None = None
 
 
-def topic_of(record: JobExecution | TestReportPart) -> Topic:
-    """Where the record goes."""
-    return RUNS if isinstance(record, JobExecution) else TEST_RESULTS
-
-
-def event_ms(record: JobExecution | TestReportPart) -> int | None:
+def event_ms(event: Event) -> int | None:
     """When it happened, epoch ms; a part of a report happened when its last test did, an empty one never."""
-    if isinstance(record, JobExecution):
-        return record.finished_ms
-    return max((test.finished_ms for test in record.tests), default=None)
+    if isinstance(event, JobExecution):
+        return event.finished_ms
+    if isinstance(event, TestReportPart):
+        return max((test.finished_ms for test in event.tests), default=None)
+    return event.committed_ms if isinstance(event, Change) else event.at_ms
 
 
-def shifted(record: JobExecution | TestReportPart, by_ms: int) -> JobExecution | TestReportPart:
-    """The record with every time moved by `by_ms`."""
-    if isinstance(record, JobExecution):
-        started_ms = None if record.started_ms is None else record.started_ms + by_ms
-        return msgspec.structs.replace(record, finished_ms=record.finished_ms + by_ms, started_ms=started_ms)
-    tests = [msgspec.structs.replace(test, finished_ms=test.finished_ms + by_ms) for test in record.tests]
-    return msgspec.structs.replace(record, tests=tests)
+def shifted(event: Event, by_ms: int) -> Event:
+    """The event with every time moved by `by_ms`."""
+    if isinstance(event, JobExecution):
+        started_ms = None if event.started_ms is None else event.started_ms + by_ms
+        return msgspec.structs.replace(event, finished_ms=event.finished_ms + by_ms, started_ms=started_ms)
+    if isinstance(event, TestReportPart):
+        tests = [msgspec.structs.replace(test, finished_ms=test.finished_ms + by_ms) for test in event.tests]
+        return msgspec.structs.replace(event, tests=tests)
+    if isinstance(event, Change):
+        return msgspec.structs.replace(event, committed_ms=max(0, event.committed_ms + by_ms))
+    return msgspec.structs.replace(event, at_ms=event.at_ms + by_ms)
+
+
+def _time_field(event: Event) -> str:
+    if isinstance(event, JobExecution | TestReportPart):
+        return "finished_ms"
+    return "committed_ms" if isinstance(event, Change) else "at_ms"
 
 
 def in_time(row: Row, now_ms: int) -> Row | Refusal:
-    """The row, or its refusal when it happened too long ago for a live namespace, or has not happened yet."""
+    """The row, or its refusal when it happened too long ago for a live namespace, or has not happened yet.
+
+    A commit may be as old as it likes: it is told when it is pushed.
+    """
     at_ms = event_ms(row.record)
     if at_ms is None:
         return row
+    field = _time_field(row.record)
     started_ms = row.record.started_ms if isinstance(row.record, JobExecution) else None
     if max(at_ms, started_ms or 0) > now_ms + FUTURE_MS:
-        field, value = ("finished_ms", at_ms) if at_ms > now_ms + FUTURE_MS else ("started_ms", started_ms)
+        field, value = (field, at_ms) if at_ms > now_ms + FUTURE_MS else ("started_ms", started_ms)
         return refusal(row.file, row.place, field, value, "lies more than 5 minutes in the future: check the clock")
-    if at_ms < now_ms - LATE_MS:
+    if at_ms < now_ms - LATE_MS and not isinstance(row.record, Change):
         reason = "is older than 24 h: replay a recording with `argus replay`, or move it with --shift-to-now"
-        return refusal(row.file, row.place, "finished_ms", at_ms, reason)
+        return refusal(row.file, row.place, field, at_ms, reason)
     return row
 
 
