@@ -82,6 +82,61 @@ def show_letter(
         print()
 
 
+@app.command("replay")
+def replay_letters(
+    origins: Annotated[
+        list[str] | None, typer.Argument(metavar="ORIGIN...", help="topic:partition:offset of each original")
+    ] = None,
+    reader: Reader = None,
+    reason: Annotated[str | None, typer.Option(help="only reasons that contain this")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be sent, and send nothing")] = False,
+    as_json: AsJson = False,
+    deadline_s: Deadline = 60,
+) -> None:
+    """Send the events of dead letters again, made anew from their bodies. Exit code 1 when one could not be.
+
+    Headers and key follow from the body, so that what a broken producer left out is there now. What was sent leaves the
+    dead letters; an event that a reader had counted already still counts once.
+    """
+    import time
+
+    from argus.dead_letters import visible
+    from argus.letters_again import send_again
+    from contracts.delivery import Delivery
+    from contracts.errors import Misconfigured
+    from contracts.settings import read_settings
+    from feature_store.log import producer
+
+    if not (origins or reader or reason):
+        raise Misconfigured("which letters? name their origins, or give --reader or --reason")
+    settings = read_settings()
+    if settings.clock == "replay":
+        raise Misconfigured("the clock of this namespace is a replay's: mend the recording and replay it anew")
+    found = _read(deadline_s, reader=reader, reason=reason, origin=None)
+    letters = [one.letter for one in found.letters if not origins or one.letter.origin in origins]
+    missing = sorted(set(origins or ()) - {one.origin for one in letters})
+    told = send_again(
+        letters,
+        namespace=settings.namespace,
+        now_ms=time.time_ns() // 1_000_000,
+        delivery=lambda: Delivery(producer(settings.kafka), stall_s=deadline_s, clock=time.monotonic),
+        dry=dry_run,
+    )
+    told.kept += [(origin, "there is no such dead letter") for origin in missing]
+    if as_json:
+        print(
+            json.dumps({"sent": told.sent, "kept": [{"origin": at, "reason": why} for at, why in told.kept]}, indent=1)
+        )
+    else:
+        for at in told.sent:
+            print(f"{'would send' if dry_run else 'sent':10}  {_text(at)}")
+        for at, why in told.kept:
+            print(f"{'kept':10}  {_text(at)}: {visible(why.encode(errors='replace'))}")
+        print(f"{len(told.sent)} {'would be ' if dry_run else ''}sent, {len(told.kept)} kept")
+    if told.kept:
+        raise typer.Exit(1)
+
+
 def _read(deadline_s: float, *, reader: str | None, reason: str | None, origin: str | None) -> "Letters":
     from argus.dead_letters import dead_letters
     from contracts.settings import read_settings

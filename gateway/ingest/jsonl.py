@@ -6,7 +6,7 @@ A line is one record with its fields at the top. `type` says which, by the name 
 on topics; blank lines are skipped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import msgspec
@@ -18,7 +18,7 @@ from contracts.topics import EVENTS, RUNS, TEST_RESULTS
 from gateway.ingest.refusal import Refusal, refused
 from gateway.ingest.row import Row, in_size, lines
 
-_KINDS: dict[str, type[Event]] = {topic.name: topic.record for topic in EVENTS}  # type: ignore[misc]
+KINDS: dict[str, type[Event]] = {topic.name: topic.record for topic in EVENTS}  # type: ignore[misc]
 _LARGEST_INTEGER = 2**53
 
 
@@ -56,12 +56,17 @@ def parse(line: str) -> tuple[Event, int | None]:
     if arrived_ms is not None and not (type(arrived_ms) is int and EARLIEST_MS <= arrived_ms < _LARGEST_INTEGER):
         raise BadRecord("arrived_ms", arrived_ms, "is not epoch milliseconds since 2020")
     named = fields.pop("type", TEST_RESULTS.name if "tests" in fields else RUNS.name)
-    kind = _KINDS.get(named) if isinstance(named, str) else None
+    kind = KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
-        raise BadRecord("type", named, f"is none of {', '.join(_KINDS)}")
+        raise BadRecord("type", named, f"is none of {', '.join(KINDS)}")
+    return event_of(kind, fields), arrived_ms
+
+
+def event_of(kind: type[Event], fields: Mapping[str, object]) -> Event:
+    """The event that plain fields make, fit for every reader of its topic. Raises BadRecord."""
     record = checked(kind, fields)
     _fits_64_bits(record)
-    return record, arrived_ms
+    return record
 
 
 def _fits_64_bits(record: Event) -> None:

@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 from argus.topics import ensure
 from contracts.records import DeadLetter
-from contracts.topics import DEAD_LETTERS, message
+from contracts.topics import DEAD_LETTERS, RUNS, message
 from feature_store.log import producer
 from tests.conftest import Stack
+from tests.stack.topic_reading import everything
 
 NAMESPACE = "dead-letters"
 
@@ -76,3 +78,44 @@ def test_letters_are_listed_by_reader_and_reason_and_shown_whole(stack: Stack) -
     assert {one["reader"] for one in both} == {"failure_velocity", "project"}
     nothing = run(stack, "show", f"{NAMESPACE}.argus.cicd.runs:3:77")
     assert (nothing.returncode, nothing.stdout[:14]) == (1, "no dead letter")
+
+
+def test_what_a_broken_producer_left_out_is_there_when_it_is_sent_again(stack: Stack) -> None:
+    """And what cannot be mended stays, with the reason."""
+    namespace = "letters-again"
+    settings = stack.settings(namespace)
+    ensure(settings, deadline_s=30)
+    now_ms = time.time_ns() // 1_000_000
+    body = {"project": "acme/app", "run": "7", "job": "unit", "outcome": "failure", "finished_ms": now_ms}
+    bodies = [body, body | {"finished_ms": now_ms - 90_000_000}, body | {"outcome": "odd"}, None]
+    sender = producer(settings.kafka)
+    for offset, one in enumerate(bodies):
+        value = None if one is None else json.dumps(one).encode()
+        dead = DeadLetter(
+            reader="project", reason="no-run", topic=RUNS.named(namespace), partition=0, offset=offset, value=value
+        )
+        sent = message(DEAD_LETTERS, dead, namespace=namespace, source="/test")
+        sender.produce(sent.topic, sent.value, sent.key, headers=sent.headers)
+    assert sender.flush(10) == 0
+
+    def command(*options: str) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-m", "argus", "dead-letters", *options, "--json"],
+            env=stack.environment(namespace), capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
+    assert command("replay", "--reason", "no-run", "--dry-run")["sent"] == [f"{namespace}.argus.cicd.runs:0:0"]
+    assert everything(settings, RUNS) == []
+    told = command("replay", "--reason", "no-run")
+    assert told["sent"] == [f"{namespace}.argus.cicd.runs:0:0"]
+    reasons = {one["origin"].rpartition(":")[2]: one["reason"] for one in told["kept"]}
+    assert {offset: word in reasons[offset] for offset, word in (("1", "24 h"), ("2", "outcome"), ("3", "no"))} == {
+        "1": True, "2": True, "3": True,
+    }  # fmt: skip
+    (mended,) = everything(settings, RUNS)
+    assert (mended.key(), dict(mended.headers())["run"], json.loads(mended.value())["outcome"]) == (
+        b"acme/app", b"7", "failure",
+    )  # fmt: skip
+    assert command("list")["total"] == 3
+    assert command("replay", "x:0:1")["kept"] == [{"origin": "x:0:1", "reason": "there is no such dead letter"}]
