@@ -46,6 +46,11 @@ def memory_mb(pid: int, which: Literal["VmRSS", "VmHWM"]) -> float:
     return int(found[1]) / 1024
 
 
+def reset_peak(pid: int) -> None:
+    """Let VmHWM of a process begin anew at what it has now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 @contextmanager
 def private_stack(*jobs: str) -> Iterator[Private]:
     """A stack with these jobs, ready; it ends with the block, and with this process.

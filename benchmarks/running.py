@@ -59,6 +59,10 @@ class Running:
             )  # fmt: skip
         return self._writers[name].pid
 
+    def writer_pid(self, name: str) -> int:
+        """Pid of what `start_writer` started last under this name."""
+        return self._writers[name].pid
+
     def has_started(self, name: str) -> bool:
         """Whether a process of this name is the namespace's own, not the stack's."""
         return name in self._writers

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import resource
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from random import Random
 
+from argus.stack.logs import log_path
 from benchmarks.faults.kills import kill
 from benchmarks.observed import log_of, until
 from benchmarks.private import Private
@@ -19,12 +21,14 @@ from contracts.errors import DeadlineExceeded
 from contracts.records import JobExecution, decode
 from contracts.topics import RUNS
 from feature_store.log import is_tick
-from gateway.tenants import registry
+from gateway.ingest.webhooks import SENDERS
+from gateway.tenants import VALID_SECRETS, registry
 
-GATEWAY, FREEZE = "gateway", "kafka-frozen"
-FAULTS = (GATEWAY, "kafka", FREEZE, "valkey", "postgres")
+GATEWAY, FREEZE, FULL = "gateway", "kafka-frozen", "kafka-disk-full"
+FAULTS = (GATEWAY, "kafka", FREEZE, FULL, "valkey", "postgres")
 FROZEN_S = 3.0
-TENANTS = ("acme", "globex")
+TENANTS, CANARY = ("acme", "globex"), "canary-{tenant}"
+"""Who sends, and what each of them says of himself in everything."""
 REQUESTS, EVENTS = 40, 5
 """Requests of each tenant in a case, and job events in each."""
 READY_S, ENDS_S, AGAIN_S = 30.0, 60.0, 0.2
@@ -51,12 +55,25 @@ class Outcome:
 
 @dataclass
 class Front:
-    """A gateway in a namespace, and what its tenants have had acknowledged."""
+    """A gateway in a namespace, and what its tenants have had acknowledged.
+
+    `secrets` are a tenant's for a sender's webhooks, the oldest first: that one is no longer valid.
+    """
 
     one: Running
     tokens: dict[str, str]
+    secrets: dict[tuple[str, str], list[str]]
     sent: Sent = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int:
+        """Of the gateway's process."""
+        return self.one.writer_pid(GATEWAY)
+
+    def log(self) -> str:
+        """What the gateway has logged."""
+        return log_path(self.one.data, f"{self.one.settings.namespace}-{GATEWAY}").read_text(errors="replace")
 
     def ready(self) -> None:
         """Wait until the gateway answers. Raises DeadlineExceeded."""
@@ -80,7 +97,12 @@ def opened(one: Running) -> Front:
         tenants.create(tenant, "faults")
         tokens[tenant] = tenants.create_token(tenant, label="", scopes=["ingest"], life=None, actor="faults")
     one.start_writer(GATEWAY)
-    front = Front(one, tokens)
+    secrets = {
+        (tenant, sender): [tenants.create_webhook_secret(tenant, sender, "faults") for _ in range(1 + VALID_SECRETS)]
+        for tenant in TENANTS
+        for sender in SENDERS
+    }
+    front = Front(one, tokens, secrets)
     front.ready()
     return front
 
@@ -114,13 +136,14 @@ def run(front: Front, fault: str, seed: int) -> Outcome:
 
 def missing(front: Front) -> list[str]:
     """What was acknowledged and is not on the log, or lies there under a tenant who did not send it."""
-    found: Sent = {}
+    found, foreign = set(), []
     for message in log_of(front.one.settings, RUNS):
         if not is_tick(message):
             told = decode(JobExecution, message.value())
-            found[told.project, told.run] = told.message or ""
+            found.add((told.project, told.run))
+            if told.message not in (None, CANARY.format(tenant=told.project.partition("/")[0])):
+                foreign.append(f"{told.project} {told.run} has the text {told.message}")
     lost = [f"{at} was acknowledged and is not on the log" for at in front.sent if at not in found]
-    foreign = [f"{at} was sent by {tenant}" for at, tenant in found.items() if not at[0].startswith(f"{tenant}/")]
     return lost + foreign + front.wrong
 
 
@@ -130,7 +153,14 @@ def _send(front: Front, tenant: str, name: str) -> int:
     runs = [(f"{tenant}/app-{at}", f"{name}-{at}") for at in range(EVENTS)]
     now_ms = time.time_ns() // 1_000_000
     lines = [
-        {"project": project, "run": run, "job": "build", "outcome": "failure", "finished_ms": now_ms, "message": tenant}
+        {
+            "project": project,
+            "run": run,
+            "job": "build",
+            "outcome": "failure",
+            "finished_ms": now_ms,
+            "message": CANARY.format(tenant=tenant),
+        }
         for project, run in [*runs, (f"{other}/app-0", f"{name}-foreign")]
     ]
     body = "\n".join(map(json.dumps, lines)).encode()
@@ -166,11 +196,14 @@ def _post(front: Front, tenant: str, body: bytes) -> tuple[int, str]:
 
 
 def _fault(front: Front, fault: str) -> None:
-    if fault != FREEZE:
+    if fault == FREEZE:
+        pid = Private(front.one.data).pid("kafka")
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(FROZEN_S)
+        os.kill(pid, signal.SIGCONT)
+    elif fault == FULL:
+        # no file of this process may grow any more: to the broker the same as a disk without room
+        resource.prlimit(Private(front.one.data).pid("kafka"), resource.RLIMIT_FSIZE, (0, 0))
+    else:
         kill(front.one, fault)
         front.ready()
-        return
-    pid = Private(front.one.data).pid("kafka")
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(FROZEN_S)
-    os.kill(pid, signal.SIGCONT)

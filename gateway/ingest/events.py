@@ -15,10 +15,14 @@ LARGEST_DOCUMENT = 2 * MIB
 """One JSON document is read whole, thirty times its size in memory; JSON Lines may be as long as a body."""
 
 
+def is_document(content_type: str) -> bool:
+    """Whether the body is one JSON document, read whole; otherwise it is JSON Lines."""
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
 def read(body: Body, content_type: str) -> Iterator[Row | Refusal]:
     """The rows of a body: one JSON document where `content_type` is JSON's, else JSON Lines."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if not is_document(content_type):
         yield from jsonl.read(body.file, FILE)
         return
     if body.size > LARGEST_DOCUMENT:

@@ -25,6 +25,7 @@ from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
 from gateway.ingest.intake import Intake
+from gateway.ingest.places import Places
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 from gateway.ingest.seen import Delivery
@@ -32,7 +33,8 @@ from gateway.ingest.webhooks import LARGEST, SENDERS
 from gateway.tenants import TENANT_PATTERN
 
 AT_ONCE, PLACE_WAIT_S = 24, 5.0
-"""Bodies that are read into rows at a time; another waits for so long, and is then asked to come again."""
+"""Bodies that are read into rows at a time, fewer while large documents are; another waits for so long, and is then
+asked to come again."""
 BODIES = 128
 """Bodies that may be coming at a time, from those with a token and from webhooks each: who dawdles is in nobody else's
 way."""
@@ -63,7 +65,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
     """The routes; without an `intake`, in a replay's namespace, all of them answer 409."""
     router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
     mine = Depends(allowed(callers, "ingest"))
-    places, coming, hooks = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
+    places, coming, hooks = Places(AT_ONCE, PLACE_WAIT_S), asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
 
     def living() -> Intake:
         if intake is None:
@@ -76,21 +78,21 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
         caller: Caller,
         delivery: Delivery,
         read: Iterator[Row | Refusal],
+        *,
+        document: int = 0,
         deadline_s: float | None = None,
     ) -> Answer:
+        """`document` is the size in bytes of what is read whole."""
         route = request.url.path.rpartition("/")[2]
         try:
-            await asyncio.wait_for(places.acquire(), PLACE_WAIT_S)
+            async with places.taken(document):
+                return await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=deadline_s)
         except TimeoutError as busy:
-            raise HTTPException(503, f"{AT_ONCE} bodies are being read already", headers=RETRY) from busy
-        try:
-            return await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=deadline_s)
+            raise HTTPException(503, "too many bodies are being read already", headers=RETRY) from busy
         except BadRecord as bad:
             raise HTTPException(422, str(bad)) from bad
         except Unavailable as gone:
             raise HTTPException(503, str(gone), headers=RETRY) from gone
-        finally:
-            places.release()
 
     @router.post("/events", status_code=202)
     async def take_events(
@@ -98,8 +100,10 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
     ) -> Response:
         """Job executions and parts of test reports: one, an array of them, or JSON Lines; gzip or plain."""
         async with _body(request, coming, caps) as body:
-            read = events.read(body, request.headers.get("content-type", ""))
-            return _told(await answer(into, request, caller, _delivery(request, body.digest), read))
+            kind = request.headers.get("content-type", "")
+            document = min(body.size, events.LARGEST_DOCUMENT) if events.is_document(kind) else 0
+            read = events.read(body, kind)
+            return _told(await answer(into, request, caller, _delivery(request, body.digest), read, document=document))
 
     @router.post("/junit", status_code=202)
     async def take_junit(
@@ -149,7 +153,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             read = webhooks.read(sender, whole, request.headers, authors)
             caller = Caller(name, tenant, frozenset({"ingest"}))
             delivery = Delivery(body.digest, body.digest)
-            told = await answer(into, request, caller, delivery, read, deadline_s=WEBHOOK_S)
+            told = await answer(into, request, caller, delivery, read, document=body.size, deadline_s=WEBHOOK_S)
             # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it
             return _told(told, 202 if told.status() == 202 else 200)
 

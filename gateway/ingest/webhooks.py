@@ -16,8 +16,8 @@ from gateway.ingest.claims import Claim, Fields, document, rows
 from gateway.ingest.refusal import Refusal, refused
 from gateway.ingest.row import Row
 
-LARGEST = 25 * MIB
-"""Bytes of a delivery: GitHub's own limit, GitLab's is below it."""
+LARGEST = 5 * MIB
+"""Bytes of a delivery, which is read whole: a push of GitHub's most, 2,048 commits, has about half of it."""
 
 FILE = "delivery"
 
