@@ -77,7 +77,12 @@ def example(kind: str, **changed: Any) -> dict[str, Any]:
     noun = kind.partition(".")[0]
     at = DETECTED_AT if noun == "incident" else AT
     data = {
-        "context": {"specversion": "0.5.0", **about, "timestamp": at, "chainId": "4c8cb7dd-3448-41de-8768-eec704e2829b"},
+        "context": {
+            "specversion": "0.5.0",
+            **about,
+            "timestamp": at,
+            "chainId": "4c8cb7dd-3448-41de-8768-eec704e2829b",
+        },
         "subject": {"id": SUBJECTS.get(noun, "mySubject123"), "source": SOURCE, "content": CONTENT[kind]},
         "customData": {"metric": "responseTime"},
     }
@@ -128,6 +133,13 @@ def test_a_pipeline_run_is_a_job_only_where_the_sender_tells_of_no_tasks() -> No
         project="acme/app", run="mySubject123", job="myPipeline", workflow="myPipeline", outcome="failure",
         finished_ms=AT_MS, message=RUN["errors"], url=RUN["url"],
     )  # fmt: skip
+
+
+def test_a_pipeline_run_that_is_a_job_is_of_the_run_of_its_tasks_and_so_counts_once() -> None:
+    alone = Defaults(project="acme/app", pipelines="jobs")
+    found = [record(example(kind), alone) for kind in ("pipelinerun.finished.0.3.0", "taskrun.finished.0.3.0")]
+    assert {(one.project, one.run) for one in found} == {("acme/app", "mySubject123")}  # type: ignore[union-attr]
+    assert len({one.job for one in found}) == 2  # type: ignore[union-attr]
 
 
 def test_a_lone_result_is_a_report_of_one_test() -> None:
@@ -296,15 +308,16 @@ def test_cloudevents_time_stands_in_for_a_missing_timestamp() -> None:
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        ({"context": None}, "context"), ({"subject": [1]}, "subject"), ({"customData": {"argus": 7}}, "customData.argus"),
-        ({"context": {"id": "other"}}, "context.id"), ({"subject": {"id": 7, "content": {}}}, "subject.id"),
+        ({"context": None}, "context"), ({"context": {"type": "other"}}, "context.type"), ({"subject": [1]}, "subject"),
+        ({"customData": {"argus": 7}}, "customData.argus"), ({"subject": {"id": 7, "content": {}}}, "subject.id"),
         ({"subject": {"content": {}}}, "subject.id"), ({"subject": {"id": "1", "content": "x"}}, "subject.content"),
         ({"customData": {"argus": {"duration_ms": -1}}}, "customData.argus.duration_ms"),
         ({"customData": {"argus": {"duration_ms": 10**400}}}, "customData.argus.duration_ms"),
         ({"customData": {"argus": {"duration_ms": True}}}, "customData.argus.duration_ms"),
         ({"customData": {"argus": {"attempt": 10**400}}}, "attempt"),
         ({"customData": {"argus": {"run": {"a": 1}}}}, "customData.argus.run"),
-        ({"customData": {"argus": {"run": "a\nb"}}}, "run"), ({"customData": {"argus": {"project": "acme"}}}, "project"),
+        ({"customData": {"argus": {"run": "a\nb"}}}, "run"),
+        ({"customData": {"argus": {"project": "acme"}}}, "project"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_by_name(changed: dict[str, Any], field: str) -> None:
@@ -360,7 +373,7 @@ anything = st.recursive(
     max_leaves=8,
 )
 paths = st.sampled_from(
-    ["context.id", "context.timestamp", "subject", "subject.id", "subject.source", "subject.content", "customData"]
+    ["context.type", "context.timestamp", "subject", "subject.id", "subject.source", "subject.content", "customData"]
     + [f"customData.argus.{one}" for one in ("project", "run", "job", "attempt", "test", "deploy", "duration_ms")]
     + [f"subject.content.{one}" for one in sorted({field for some in CONTENT.values() for field in some})]
     + ["subject.content.environment.id", "subject.content.testCase.id", "subject.content.pipelineRun.id"]
