@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from contracts.errors import BadRecord, Misconfigured, Unavailable
 from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
-from gateway.ingest import events, uploads, webhooks
+from gateway.ingest import cdevents, cloudevents, events, uploads, webhooks
 from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
@@ -135,6 +135,22 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             delivery = _delivery(request, f"{upload.digest} {request.url.query}")
             return _told(await answer(into, request, caller, delivery, upload.rows))
 
+    @router.post("/cdevents", status_code=202)
+    async def take_cdevents(
+        request: Request,
+        caller: Annotated[Caller, mine],
+        into: Annotated[Intake, Depends(living)],
+        defaults: Annotated[cdevents.Defaults, Depends()],
+    ) -> Response:
+        """CDEvents as CloudEvents in binary, structured or batch mode; the parameters say what the events do not."""
+        capped = replace(caps, received=cloudevents.LARGEST, inflated=cloudevents.LARGEST)
+        async with _body(request, coming, capped) as body:
+            whole = await run_in_threadpool(body.file.read)
+            name = await run_in_threadpool(cloudevents.name, whole, request.headers)
+            delivery = _delivery(request, f"{body.digest} {request.url.query}", name)
+            read = cdevents.read(whole, request.headers, defaults)
+            return _told(await answer(into, request, caller, delivery, read))
+
     async def take_webhook(request: Request, into: Intake, name: str, tenant: str) -> Response:
         """Who cannot be told genuine is refused before his body is waited for, where that can be seen by then."""
         sender, stranger = SENDERS[name], HTTPException(401, f"no secret of tenant {tenant!r} for {name} fits this")
@@ -189,12 +205,12 @@ async def _body(request: Request, gate: asyncio.Semaphore, caps: Caps) -> AsyncI
             yield body
 
 
-def _delivery(request: Request, digest: str) -> Delivery:
-    """As its sender calls it, else by what it says."""
+def _delivery(request: Request, digest: str, name: str | None = None) -> Delivery:
+    """As its sender calls it by the header, else by `name`, else by what it says."""
     key = request.headers.get("idempotency-key", "")
     if len(key) > LONGEST_KEY:
         raise HTTPException(400, f"Idempotency-Key has more than {LONGEST_KEY} characters")
-    return Delivery(f"key {key}" if key else f"content {digest}", digest)
+    return Delivery(f"key {key}" if key else name or f"content {digest}", digest)
 
 
 def _told(answer: Answer, status: int | None = None) -> Response:

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from contracts.records import JobExecution, TestReportPart, decode
-from contracts.topics import RUNS, TEST_RESULTS, Topic
+from contracts.topics import CHANGES, DEPLOYS, PRODUCTION_ERRORS, RUNS, TEST_RESULTS, Topic
 from feature_store.migrate import migrate
 from gateway.processes import gateway
 from gateway.tenants import Tenants, registry
@@ -187,6 +187,61 @@ def test_a_signed_webhook_is_a_job_execution_and_a_forged_one_is_nothing(day: Fl
     assert (found.project, found.run, found.job, found.attempt, found.outcome) == (
         "acme/app", "4711", "unit", 2, "failure"
     )  # fmt: skip
+
+
+def cdevent(kind: str, number: int, content: dict[str, object], **custom: object) -> dict[str, Any]:
+    at = datetime.fromtimestamp(now_ms() / 1000, UTC).isoformat()
+    about = {"id": str(number), "source": "https://github.com/acme/app", "type": f"dev.cdevents.{kind}.0.3.0"}
+    data = {
+        "context": {"specversion": "0.5.0", **about, "timestamp": at},
+        "subject": {"id": f"subject-{number}", "content": content},
+        "customData": {"argus": custom},
+    }
+    return {"specversion": "1.0", **about, "data": data}
+
+
+def test_cdevents_come_in_binary_structured_and_batch_mode_and_are_known_by_their_id(day: Flow) -> None:
+    task = cdevent("taskrun.finished", 1, {"taskName": "unit", "pipelineRun": {"id": "4711"}, "outcome": "cancel"})
+    where = {"environment": {"id": "prod"}, "artifactId": "pkg:oci/app@sha256%3A0b31"}
+    test = {"environment": {"id": "dev"}, "testCase": {"id": "login"}, "outcome": "failure"}
+    batch = [
+        cdevent("testcaserun.finished", 2, test, run="4711"), cdevent("service.rolledback", 3, where),
+        cdevent("incident.detected", 4, {**where, "service": {"id": "shop"}}),
+        cdevent("change.merged", 5, {}, commit="abc"), cdevent("change.reviewed", 6, {}),
+        cdevent("taskrun.finished", 7, {"taskName": "unit", "outcome": "perhaps"}),
+        cdevent("taskrun.finished", 8, {"taskName": "unit", "outcome": "success"}, project="globex/app"),
+    ]  # fmt: skip
+    with calling(day, token(day, "ingest")) as client:
+
+        def post(content: object, kind: str, **headers: str) -> httpx.Response:
+            told = {"Content-Type": kind, **headers}
+            return client.post("/ingest/cdevents?job=e2e", content=json.dumps(content), headers=told)
+
+        binary = {f"ce-{name}": str(task[name]) for name in ("specversion", "id", "source", "type")}
+        assert post(task["data"], "application/cdevents+json", **binary).json()["accepted"] == 1
+        assert post(task["data"], "application/cdevents+json", **binary).json()["duplicate"] == 1
+        deploy = cdevent("service.deployed", 9, where)
+        one = "application/cloudevents+json"
+        assert post(deploy, one).json()["accepted"] == 1
+        assert post(deploy, one).json()["duplicate"] == 1
+        assert post({**deploy, "data": {**deploy["data"], "customData": {}}}, one).status_code == 422
+        several = post(batch, "application/cloudevents-batch+json").json()
+        nothing = post(batch[4], one)
+        assert post("x" * 2_100_000, one).status_code == 413
+    assert (several["accepted"], several["refused"], nothing.status_code) == (4, 2, 200)
+    assert [(one["place"], one["field"]) for one in several["refusals"]] == [
+        ("element 6", "outcome"), ("element 7", "project")
+    ]  # fmt: skip
+    (job,) = on_log(day, RUNS)
+    assert (job.project, job.run, job.job, job.outcome) == ("acme/app", "4711", "unit", "cancelled")
+    (part,) = on_log(day, TEST_RESULTS)
+    assert (part.run, part.job, part.k, part.n, part.tests[0].test) == ("4711", "e2e", 1, 1, "login")
+    steps = {one.state: one.artifact for one in on_log(day, DEPLOYS)}
+    assert steps == dict.fromkeys(("succeeded", "rolled_back"), where["artifactId"])
+    (incident,) = on_log(day, PRODUCTION_ERRORS)
+    assert (incident.error, incident.service, incident.artifact) == ("subject-4", "shop", where["artifactId"])
+    (change,) = on_log(day, CHANGES)
+    assert (change.commit, change.change, change.state) == ("abc", "subject-5", "merged")
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not on this machine")
