@@ -15,6 +15,8 @@ from contracts.topics import Message
 
 POLL_S = 0.05
 FULL_WAIT_S = 0.01
+PATIENCE = 1.5
+"""A client that had nothing acknowledged for so many deadlines is replaced: it may hang where the broker does not."""
 QUEUE = {"queue.buffering.max.messages": 20_000, "queue.buffering.max.kbytes": 65_536}
 """What may wait for the broker: the rest of a request waits outside, and in the end is told so."""
 
@@ -126,8 +128,8 @@ class Door:
                 self._producer.poll(POLL_S)
             except KafkaException as broken:
                 self._replace(str(broken))
-            if self._clock() - self._waiting_since_s > self._deadline_s:
-                self._replace(f"nothing was acknowledged for {self._deadline_s:g} s")
+            if self._clock() - self._waiting_since_s > PATIENCE * self._deadline_s:
+                self._replace(f"nothing was acknowledged for {PATIENCE * self._deadline_s:g} s")
 
     def _replace(self, why: str) -> None:
         """Another client; who waits for the broken one hears that his messages were dropped, and sends them again."""
