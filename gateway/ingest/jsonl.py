@@ -60,12 +60,12 @@ def parse(line: str) -> tuple[Event, int | None]:
     if kind is None:
         raise BadRecord("type", named, f"is none of {', '.join(_KINDS)}")
     record = checked(kind, fields)
-    _fits_64_bits(record)
+    fit_64_bits(record)
     return record, arrived_ms
 
 
-def _fits_64_bits(record: Event) -> None:
-    """JSON has integers of any length; the readers of topics have 64 bits."""
+def fit_64_bits(record: Event) -> None:
+    """JSON has integers of any length; the readers of topics have 64 bits. Raises BadRecord, naming the field."""
     for field, value in _integers(record, ""):
         if value > _LARGEST_INTEGER:
             raise BadRecord(field, value, "is too large")
