@@ -3,7 +3,6 @@
 GitLab's own words are https://docs.gitlab.com/user/project/integrations/webhook_events/.
 """
 
-import binascii
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,8 +19,8 @@ from gateway.ingest.claims import Claim, Fields, called, text, time_ms, within
 from gateway.ingest.csv import OUTCOMES
 
 SIGNATURE = "webhook-signature"
-SIGNING = "whsec_"
-"""What a secret begins with that signs: the rest is its bytes in base64."""
+SIGNING = re.compile(r"whsec_[A-Za-z0-9+/]{43}=")
+"""A secret that can sign: its 32 bytes in base64."""
 STALE_S = 300.0
 """A signature is good for so long after its time stamp, and before it."""
 _ERRORS = (
@@ -49,10 +48,10 @@ def _signed(body: BinaryIO, headers: Mapping[str, str], secrets: Iterable[str], 
     shown = headers.get(SIGNATURE, "").encode().split(b" ")
     try:
         said = body.read().decode()
-        at = datetime.fromtimestamp(int(told_s), UTC)
-        signing = [Webhook(one) for one in secrets if one.startswith(SIGNING)]
-    except (UnicodeDecodeError, binascii.Error):
+    except UnicodeDecodeError:
         return False
+    at = datetime.fromtimestamp(int(told_s), UTC)
+    signing = [Webhook(one) for one in secrets if SIGNING.fullmatch(one)]
     made = [one.sign(msg_id=name, timestamp=at, data=said).encode() for one in signing]
     return any(hmac.compare_digest(one, other) for one in made for other in shown)
 
