@@ -20,8 +20,8 @@ MOST_FILES, LONGEST_PATH = 3_000, 1_024
 BRANCHES = "refs/heads/"
 REDACTED = "[REDACTED]"
 """What GitLab tells in place of an address that is not public."""
-_AROUND = 64
-"""Bytes of a file in a record beside its path, at most."""
+_AROUND = 90
+"""Bytes of a file in a record beside its path, at most: names of fields, its status and two numbers of 16 digits."""
 _FIX = re.compile(r"\b(?:fix(?:es|ed|ing)?|(?:bug|hot)fix(?:es)?|bugs?)\b", re.IGNORECASE)
 _FIXES = re.compile(r"\bfix(?:es|ed)?:? #[0-9]", re.IGNORECASE)
 _BOT = re.compile(r"\[bot\](?:@|$)|^(?:project|group)_[0-9]+_bot(?:[_@]|$)", re.IGNORECASE)

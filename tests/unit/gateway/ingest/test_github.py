@@ -100,7 +100,7 @@ def test_pushes_of_tags_and_deletions_tell_nothing(changed: dict[str, object]) -
 
 def test_a_push_too_large_for_a_record_has_the_files_that_fit_and_counts_all() -> None:
     (commit,) = GITHUB["push"]["commits"]
-    for count, length in ((20_000, 20), (900, 1_000)):
+    for count, length in ((20_000, 20), (5_000, 80), (900, 1_000)):
         added = [f"{number:0{length}}" for number in range(count)]
         (found,) = read({**GITHUB["push"], "commits": [{**commit, "added": added}]})
         assert isinstance(found, Row)
@@ -140,6 +140,13 @@ def test_a_pull_request_is_a_change_at_its_head() -> None:
     assert (closed.state, closed.committed_ms) == ("closed", AT_8_MS + 10 * MINUTE_MS)
     assert (merged.state, merged.committed_ms) == ("merged", AT_8_MS + 9 * MINUTE_MS)
     assert read({**GITHUB["pull_request"], "action": "labeled"}) == []
+
+
+def test_a_number_that_no_reader_could_hold_is_refused() -> None:
+    pull = {**GITHUB["pull_request"]["pull_request"], "additions": 2**62}
+    (refused,) = read({**GITHUB["pull_request"], "pull_request": pull})
+    assert isinstance(refused, Refusal)
+    assert refused.field == "lines_added"
 
 
 def test_a_deployment_is_requested_once_whichever_event_tells_it() -> None:
