@@ -158,11 +158,13 @@ class Tenants:
     def create_webhook_secret(self, tenant: str, sender: str, actor: str) -> str:
         """A new secret for a sender's webhooks; the one before it stays valid, older ones do not.
 
+        It is of the form that https://www.standardwebhooks.com gives those that sign, and good as a token as well.
+
         Raises Misconfigured for a sender that is not known or a tenant that does not exist.
         """
         if sender not in SENDERS:
             raise Misconfigured(f"webhooks of {sender!r}: there is {', '.join(SENDERS)}")
-        secret = base64.urlsafe_b64encode(self._chance(32)).decode().rstrip("=")
+        secret = f"whsec_{base64.b64encode(self._chance(32)).decode()}"
 
         def run(connection: psycopg.Connection) -> None:
             self._create_secret(connection, tenant, sender, secret)

@@ -11,7 +11,8 @@ from argus.commands.inputs import InputFormat
 
 
 def ingest(
-    files: inputs.Files,
+    files: inputs.Files = None,
+    github_export: inputs.GithubExport = None,
     input_format: inputs.Format = InputFormat.AUTO,
     columns: inputs.Map = None,
     preset: inputs.Preset = None,
@@ -30,26 +31,25 @@ def ingest(
 ) -> None:
     """Read files of CI results and publish them, each acknowledged. Exit code 1 when a row was refused.
 
-    JSON Lines of our records, JUnit XML, or CSV of job results. Rows older than 24 h or more than 5 minutes in the
-    future are refused.
+    JSON Lines of our records, JUnit XML, CSV of job results, or saved answers of GitHub's API. Rows older than 24 h or
+    more than 5 minutes in the future are refused.
     """
     from argus.topic_state import partition_counts
     from contracts.delivery import Delivery
     from contracts.errors import Misconfigured
     from contracts.settings import read_settings
     from feature_store.log import producer
-    from gateway.ingest.files import found, newest_ms, rows, shift_to
+    from gateway.ingest.files import newest_ms, rows, shift_to
     from gateway.ingest.publish import publish
     from gateway.ingest.row import live
 
     settings = read_settings()
     if settings.clock == "replay":
         raise Misconfigured(f"the clock of namespace {settings.namespace!r} is a replay's: use `argus replay`")
-    how = inputs.reading_of(
-        input_format, columns, preset,
+    paths, how = inputs.sources(
+        files, github_export, settings, input_format, columns, preset,
         project=project, run=run, job=job, attempt=attempt, environment=environment, commit=commit, branch=branch,
     )  # fmt: skip
-    paths = found(files)
     partition_counts(settings, deadline_s=deadline_s)
     size = sum(path.stat().st_size for path in paths)
     refusals = inputs.Listed()

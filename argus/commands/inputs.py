@@ -12,6 +12,7 @@ import typer
 from gateway.ingest.refusal import Refusals
 
 if TYPE_CHECKING:
+    from contracts.settings import Settings
     from gateway.ingest.files import Reading
 
 MOST_REFUSALS_SHOWN = 20
@@ -31,13 +32,19 @@ class InputFormat(StrEnum):
     CSV = "csv"
 
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="files, or folders of JUnit files")]
+Files = Annotated[
+    list[Path] | None, typer.Argument(metavar="FILE...", help="files, or folders of JUnit files", show_default=False)
+]
+GithubExport = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="in place of files: saved answers of GitHub's REST API, all *.json below it"),
+]
 Format = Annotated[InputFormat, typer.Option("--format", help="auto tells by suffix, then by content")]
 Map = Annotated[
     list[str] | None, typer.Option("--map", metavar="COLUMN=FIELD,…", help="CSV: which column fills which field")
 ]
 Preset = Annotated[str | None, typer.Option(help="CSV of a known source: pytorch")]
-ProjectOption = Annotated[str | None, typer.Option("--project", help="JUnit: <tenant>/<name>")]
+ProjectOption = Annotated[str | None, typer.Option("--project", help="JUnit, GitHub: <tenant>/<name>")]
 Run = Annotated[str | None, typer.Option(help="JUnit: id of the pipeline execution")]
 Job = Annotated[str | None, typer.Option(help="JUnit: the CI job that ran the tests")]
 Attempt = Annotated[int, typer.Option(min=1, max=10_000, help="JUnit: attempt of that job")]
@@ -45,6 +52,37 @@ Environment = Annotated[str | None, typer.Option(help="JUnit: where the tests ra
 Commit = Annotated[str | None, typer.Option(help="JUnit: commit under test")]
 Branch = Annotated[str | None, typer.Option(help="JUnit: branch under test")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def sources(
+    files: list[Path] | None,
+    github_export: Path | None,
+    settings: "Settings",
+    format: InputFormat,  # noqa: A002 - the option's name
+    columns: list[str] | None,
+    preset: str | None,
+    **report: str | int | None,
+) -> "tuple[list[Path], Reading]":
+    """The files that are named and how they are read; raises Misconfigured, naming what makes no sense."""
+    from contracts.errors import Misconfigured
+    from gateway.ingest.authors import hashed_by
+    from gateway.ingest.files import Reading, found
+    from gateway.ingest.github_export import export
+    from gateway.ingest.github_export import found as found_below
+
+    if bool(files) == (github_export is not None):
+        raise Misconfigured("name files, or a folder with --github-export: one of the two")
+    if github_export is None:
+        return found(files or []), reading_of(format, columns, preset, **report)
+    project = report.pop("project", None)
+    others = {name for name, value in report.items() if value is not None} - {"attempt"}
+    if others or columns or preset or format is not InputFormat.AUTO:
+        raise Misconfigured(
+            "--github-export says all of it itself: of the options about files it takes --project alone"
+        )
+    paths, key = found_below(github_export), settings.author_key
+    authors = hashed_by(key.get_secret_value() if key else None)
+    return paths, Reading(export=export(paths, None if project is None else str(project), authors))
 
 
 def reading_of(

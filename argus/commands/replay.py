@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def replay(
-    files: inputs.Files,
     speed: Annotated[str, typer.Option(metavar="60x|max", help="how many times as fast as it came")],
     namespace: Annotated[str, typer.Option(help="a namespace that nothing was ever written to; created here")],
+    files: inputs.Files = None,
+    github_export: inputs.GithubExport = None,
     input_format: inputs.Format = InputFormat.AUTO,
     columns: inputs.Map = None,
     preset: inputs.Preset = None,
@@ -44,7 +45,6 @@ def replay(
     from contracts.errors import Misconfigured
     from contracts.settings import read_settings
     from feature_store.log import producer
-    from gateway.ingest.files import found
     from pipelines.replay import go_on_ticking
     from pipelines.replay import replay as send_again
 
@@ -54,11 +54,10 @@ def replay(
             "--namespace '' is the live one; a replay has its own clock and needs a namespace of its own"
         )
     settings = read_settings(namespace=namespace, clock="replay")
-    how = inputs.reading_of(
-        input_format, columns, preset,
+    paths, how = inputs.sources(
+        files, github_export, settings, input_format, columns, preset,
         project=project, run=run, job=job, attempt=attempt, environment=environment, commit=commit, branch=branch,
     )  # fmt: skip
-    paths = found(files)
     ensure(settings, deadline_s=deadline_s)
     counts = partition_counts(settings, deadline_s=deadline_s)
     if used := ever_written(settings, counts, deadline_s=deadline_s):

@@ -9,6 +9,7 @@ import msgspec
 from contracts.errors import BadRecord
 from contracts.records import Event, checked
 from gateway.ingest.csv import epoch_ms
+from gateway.ingest.jsonl import fit_64_bits
 from gateway.ingest.refusal import Refusal, refused
 from gateway.ingest.row import Row, in_size
 
@@ -36,7 +37,9 @@ def rows(claims: Iterable[Claim], file: str) -> Iterator[Row | Refusal]:
             if fields is None:
                 continue
             told = {name: value for name, value in fields.items() if value is not None and value != ""}
-            yield in_size(Row(file=file, place=claim.place, record=checked(claim.kind, told)))
+            record = checked(claim.kind, told)
+            fit_64_bits(record)
+            yield in_size(Row(file=file, place=claim.place, record=record))
         except BadRecord as bad:
             yield refused(file, claim.place, bad)
 
@@ -69,6 +72,11 @@ def listed(fields: object, *path: str) -> list[Any]:
 def text(value: object) -> object:
     """A number that names something, as text; anything else as it is."""
     return str(value) if type(value) is int else value
+
+
+def called(names: Mapping[str, Any], value: object) -> Any:
+    """What `names` call a value; the value itself where it is no word of theirs."""
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def time_ms(field: str, value: object) -> int | None:

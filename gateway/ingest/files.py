@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.errors import Misconfigured
 from contracts.records import EARLIEST_MS, TestReportPart
-from gateway.ingest import csv, jsonl, junit
+from gateway.ingest import csv, github_export, jsonl, junit
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import BOM, Row, event_ms
 
@@ -22,12 +22,14 @@ LONGEST_REPORT = 500
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read. `report` says whose tests JUnit files hold (its report, k, n and tests are replaced)."""
+    """How files are read. `report` says whose tests JUnit files hold (its report, k, n and tests are replaced); with an
+    `export`, all of them are of GitHub's API."""
 
     format: Format = "auto"
     fields: csv.Fields | None = None
     needed: frozenset[str] = frozenset()
     report: TestReportPart | None = None
+    export: github_export.Export | None = None
 
 
 def reading(
@@ -77,7 +79,9 @@ def rows(files: Sequence[Path], how: Reading, on_bytes: Callable[[int], None]) -
     for path in files:
         with path.open("rb") as stream:
             kind = how.format if how.format != "auto" else _told_apart(path, stream.peek(64))
-            if kind == "jsonl":
+            if how.export is not None:
+                read = github_export.read(stream, str(path), how.export)
+            elif kind == "jsonl":
                 read = jsonl.read(stream, str(path))
             elif kind == "csv":
                 fields, needed = (how.fields, how.needed) if how.fields else csv.mapped({})

@@ -65,12 +65,12 @@ def parse(line: str) -> tuple[Event, int | None]:
 def event_of(kind: type[Event], fields: Mapping[str, object]) -> Event:
     """The event that plain fields make, fit for every reader of its topic. Raises BadRecord."""
     record = checked(kind, fields)
-    _fits_64_bits(record)
+    fit_64_bits(record)
     return record
 
 
-def _fits_64_bits(record: Event) -> None:
-    """JSON has integers of any length; the readers of topics have 64 bits."""
+def fit_64_bits(record: Event) -> None:
+    """JSON has integers of any length; the readers of topics have 64 bits. Raises BadRecord, naming the field."""
     for field, value in _integers(record, ""):
         if value > _LARGEST_INTEGER:
             raise BadRecord(field, value, "is too large")

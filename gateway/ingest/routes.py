@@ -149,7 +149,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             name = await run_in_threadpool(cloudevents.name, whole, request.headers)
             delivery = _delivery(request, f"{body.digest} {request.url.query}", name)
             read = cdevents.read(whole, request.headers, defaults)
-            return _told(await answer(into, request, caller, delivery, read))
+            return _told(await answer(into, request, caller, delivery, read, document=body.size))
 
     async def take_webhook(request: Request, into: Intake, name: str, tenant: str) -> Response:
         """Who cannot be told genuine is refused before his body is waited for, where that can be seen by then."""
@@ -158,11 +158,12 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             valid = await run_in_threadpool(secrets, tenant, name)
         except (Unavailable, Misconfigured) as gone:
             raise HTTPException(503, str(gone), headers=RETRY) from gone
-        if not valid or not (sender.signs or sender.genuine(io.BytesIO(), request.headers, valid)):
+        now_s, signed = into.now_ms() / 1000, sender.signature in request.headers
+        if not valid or not (signed or sender.genuine(io.BytesIO(), request.headers, valid, now_s)):
             raise stranger
         capped = replace(caps, received=LARGEST, inflated=LARGEST, wait_s=WEBHOOK_S)
         async with _body(request, hooks, capped) as body:
-            if sender.signs and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid):
+            if signed and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid, now_s):
                 raise stranger
             body.file.seek(0)
             whole = await run_in_threadpool(body.file.read)
@@ -179,14 +180,16 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
     async def take_github(
         request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
     ) -> Response:  # fmt: skip
-        """A webhook of GitHub, signed; `workflow_job` tells of a job, anything else of nothing yet."""
+        """A webhook of GitHub, signed: jobs, runs that failed to start, checks, commits, pull requests and deployments;
+        other events tell nothing."""
         return await take_webhook(request, into, "github", tenant)
 
     @router.post("/gitlab", status_code=202)
     async def take_gitlab(
         request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
     ) -> Response:  # fmt: skip
-        """A webhook of GitLab with its secret token; the job hook tells of a job, anything else of nothing yet."""
+        """A webhook of GitLab, signed or with its secret token: jobs, pipelines that failed without one, commits, merge
+        requests and deployments; other events tell nothing."""
         return await take_webhook(request, into, "gitlab", tenant)
 
     return router

@@ -24,16 +24,19 @@ FILE = "delivery"
 
 @dataclass(frozen=True)
 class Sender:
-    """One CI system: whether it signs the body, how its deliveries are told genuine, and what one tells of."""
+    """One CI system: how its deliveries are told genuine, at which epoch second, and what one tells.
 
-    genuine: Callable[[BinaryIO, Mapping[str, str], Iterable[str]], bool]
+    `signature` is the header that has the signature over a body: without it, the body proves nothing.
+    """
+
+    genuine: Callable[[BinaryIO, Mapping[str, str], Iterable[str], float], bool]
     claims: Callable[[Fields, Mapping[str, str], Authors], Iterator[Claim]]
-    signs: bool
+    signature: str
 
 
 SENDERS = {
-    "github": Sender(github.genuine, github.claims, signs=True),
-    "gitlab": Sender(gitlab.genuine, gitlab.claims, signs=False),
+    "github": Sender(github.genuine, github.claims, github.SIGNATURE),
+    "gitlab": Sender(gitlab.genuine, gitlab.claims, gitlab.SIGNATURE),
 }
 
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from contracts.records import JobExecution, TestReportPart, decode
 from contracts.topics import CHANGES, DEPLOYS, PRODUCTION_ERRORS, RUNS, TEST_RESULTS, Topic
@@ -242,6 +243,28 @@ def test_cdevents_come_in_binary_structured_and_batch_mode_and_are_known_by_thei
     assert (incident.error, incident.service, incident.artifact) == ("subject-4", "shop", where["artifactId"])
     (change,) = on_log(day, CHANGES)
     assert (change.commit, change.change, change.state) == ("abc", "subject-5", "merged")
+
+
+def test_a_webhook_of_gitlab_is_genuine_by_its_signature_or_by_its_token(day: Flow) -> None:
+    tenants = tenants_of(day)
+    tenants.create("acme", "test")
+    secret = tenants.create_webhook_secret("acme", "gitlab", "test")
+    commit = {"id": "abc", "timestamp": "2026-01-01T00:00:00Z", "message": "fix: door", "added": ["door.py"]}
+    with calling(day, None) as client:
+
+        def post(number: int, at_s: int | None, **headers: str) -> int:
+            project = {"path_with_namespace": "acme/app"}
+            push = {"object_kind": "push", "ref": "refs/heads/main", "project": project, "commits": [commit]}
+            body = json.dumps({**push, "number": number})
+            if at_s is not None:
+                signature = Webhook(secret).sign("one", datetime.fromtimestamp(at_s, UTC), body)
+                headers |= {"webhook-id": "one", "webhook-timestamp": str(at_s), "webhook-signature": signature}
+            return client.post("/ingest/gitlab", params={"tenant": "acme"}, content=body, headers=headers).status_code
+
+        now_s = now_ms() // 1000
+        assert [post(1, now_s), post(2, None, **{"X-Gitlab-Token": secret})] == [202, 202]
+        assert [post(3, now_s - 400), post(4, None, **{"X-Gitlab-Token": "no"}), post(5, None)] == [401, 401, 401]
+    assert {(one.commit, one.is_fix, one.files_changed) for one in on_log(day, CHANGES)} == {("abc", True, 1)}
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not on this machine")

@@ -73,6 +73,22 @@ def test_the_pytorch_recording_is_taken_whole_and_shifted_by_one_constant(stack:
         assert "arrived_ms" not in told_in
 
 
+def test_saved_answers_of_github_are_taken_and_shifted(stack: Stack, tmp_path: Path) -> None:
+    settings = stack.settings("ingest-github")
+    ensure(settings, deadline_s=30)
+    url = "https://api.github.com/repos/acme/app/actions/jobs/1"
+    job = {
+        "run_id": 7, "run_url": url, "url": url, "run_attempt": 2, "name": "unit", "status": "completed",
+        "conclusion": "failure", "completed_at": "2024-08-14T08:00:00Z",
+    }  # fmt: skip
+    (tmp_path / "jobs.json").write_text(json.dumps({"total_count": 2, "jobs": [job, {**job, "name": None}]}))
+    answer = told(stack, settings.namespace, "--github-export", tmp_path, "--shift-to-now")
+    assert (answer["accepted"], answer["refused"], answer["refusals"][0]["place"]) == (1, 1, "element 2")
+    (record,) = everything(settings, RUNS)
+    found = records.decode(records.JobExecution, record.value())
+    assert (found.project, found.run, found.job, found.attempt) == ("acme/app", "7", "unit", 2)
+
+
 def test_without_a_shift_a_recording_is_refused_and_replay_is_named(stack: Stack, tmp_path: Path) -> None:
     settings = stack.settings("ingest-old")
     ensure(settings, deadline_s=30)

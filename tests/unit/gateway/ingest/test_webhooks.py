@@ -33,6 +33,7 @@ GITLAB = {
 }  # fmt: skip
 AUTHORS = hashed_by("key")
 FINISHED_MS = 1_795_248_600_000
+NOW_S = 1_795_248_700.0
 
 
 def told(sender: str, fields: object, content_type: str = "application/json") -> Row | Refusal | None:
@@ -123,14 +124,14 @@ def test_no_bytes_break_the_reader(body: bytes, content_type: str) -> None:
 def test_github_s_signature_is_over_the_raw_body_by_any_valid_secret() -> None:
     body = b'{"a": 1}'
     signed = {"x-hub-signature-256": "sha256=" + hmac.new(b"new", body, "sha256").hexdigest()}
-    assert github_genuine(io.BytesIO(body), signed, ["old", "new"])
-    assert not github_genuine(io.BytesIO(body + b" "), signed, ["old", "new"])
-    assert not github_genuine(io.BytesIO(body), signed, ["old"])
-    assert not github_genuine(io.BytesIO(body), signed, [])
-    assert not github_genuine(io.BytesIO(body), {}, ["new"])
+    assert github_genuine(io.BytesIO(body), signed, ["old", "new"], NOW_S)
+    assert not github_genuine(io.BytesIO(body + b" "), signed, ["old", "new"], NOW_S)
+    assert not github_genuine(io.BytesIO(body), signed, ["old"], NOW_S)
+    assert not github_genuine(io.BytesIO(body), signed, [], NOW_S)
+    assert not github_genuine(io.BytesIO(body), {}, ["new"], NOW_S)
 
 
 def test_gitlab_s_token_is_one_of_the_valid_secrets() -> None:
-    assert gitlab_genuine(io.BytesIO(), {"x-gitlab-token": "new"}, ["old", "new"])
-    assert not gitlab_genuine(io.BytesIO(), {"x-gitlab-token": "new"}, ["old"])
-    assert not gitlab_genuine(io.BytesIO(), {}, ["new"])
+    assert gitlab_genuine(io.BytesIO(), {"x-gitlab-token": "new"}, ["old", "new"], NOW_S)
+    assert not gitlab_genuine(io.BytesIO(), {"x-gitlab-token": "new"}, ["old"], NOW_S)
+    assert not gitlab_genuine(io.BytesIO(), {}, ["new"], NOW_S)
