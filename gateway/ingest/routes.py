@@ -25,6 +25,7 @@ from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
 from gateway.ingest.intake import Intake
+from gateway.ingest.meter import Meter, metered
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 from gateway.ingest.seen import Delivery
@@ -52,6 +53,7 @@ RESPONSES: dict[int | str, dict[str, str]] = {
     413: {"description": "the body is too large"},
     415: {"description": "the body's encoding is not read"},
     422: {"description": "all was refused, or a parameter is wrong"},
+    429: {"description": "more than the token, or the sender of webhooks, may send in a minute or a day"},
     503: {"description": "too busy, or the broker is away: send it again"},
 }
 
@@ -59,10 +61,12 @@ Secrets = Callable[[str, str], list[str] | None]
 """(tenant, sender) -> the secrets that are valid, None where there is none; raises Unavailable."""
 
 
-def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: Authors, caps: Caps) -> APIRouter:
+def ingest(
+    callers: Callers, secrets: Secrets, intake: Intake | None, authors: Authors, meter: Meter, caps: Caps
+) -> APIRouter:
     """The routes; without an `intake`, in a replay's namespace, all of them answer 409."""
     router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
-    mine = Depends(allowed(callers, "ingest"))
+    mine = Depends(metered(allowed(callers, "ingest"), meter))
     places, coming, hooks = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
 
     def living() -> Intake:
@@ -98,6 +102,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
     ) -> Response:
         """Job executions and parts of test reports: one, an array of them, or JSON Lines; gzip or plain."""
         async with _body(request, coming, caps) as body:
+            await run_in_threadpool(meter.received, caller, body.received)
             read = events.read(body, request.headers.get("content-type", ""))
             return _told(await answer(into, request, caller, _delivery(request, body.digest), read))
 
@@ -128,6 +133,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             _body(request, coming, caps) as body,
             uploads.uploaded(body, request.headers, part, report, into.now_ms()) as upload,
         ):
+            await run_in_threadpool(meter.received, caller, body.received)
             delivery = _delivery(request, f"{upload.digest} {request.url.query}")
             return _told(await answer(into, request, caller, delivery, upload.rows))
 
@@ -140,14 +146,16 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             raise HTTPException(503, str(gone), headers=RETRY) from gone
         if not valid or not (sender.signs or sender.genuine(io.BytesIO(), request.headers, valid)):
             raise stranger
+        caller = Caller(name, tenant, frozenset({"ingest"}))
+        meter.refuse_spent(caller)
         capped = replace(caps, received=LARGEST, inflated=LARGEST, wait_s=WEBHOOK_S)
         async with _body(request, hooks, capped) as body:
             if sender.signs and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid):
                 raise stranger
+            await run_in_threadpool(meter.webhook, caller, body.received)  # no stranger spends what is a tenant's
             body.file.seek(0)
             whole = await run_in_threadpool(body.file.read)
             read = webhooks.read(sender, whole, request.headers, authors)
-            caller = Caller(name, tenant, frozenset({"ingest"}))
             delivery = Delivery(body.digest, body.digest)
             told = await answer(into, request, caller, delivery, read, deadline_s=WEBHOOK_S)
             # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it
