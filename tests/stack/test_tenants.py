@@ -1,6 +1,7 @@
 """Who may, and how much: tokens that are rotated, limits, and tenants of whom nothing is left."""
 
 import base64
+import hmac
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from tests.stack.topic_reading import everything
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+A_MINUTE = 10
 MINE, NEIGHBOUR = "acme/canary-7f3a", "acme2/canary-19bc"
 KEY = "project:{}:failure_rate_24h"
 
@@ -35,7 +37,9 @@ KEY = "project:{}:failure_rate_24h"
 @pytest.fixture(scope="module")
 def day(stack: Stack) -> Iterator[Flow]:
     """A namespace with a gateway and both writers in it."""
-    settings = stack.settings(f"tenants-{uuid4().hex[:8]}", gateway=f"127.0.0.1:{free_port()}")
+    settings = stack.settings(
+        f"tenants-{uuid4().hex[:8]}", gateway=f"127.0.0.1:{free_port()}", ingest_requests_per_minute=A_MINUTE
+    )
     migrate(settings.postgres.get_secret_value(), settings.namespace)
     with (
         flow(settings) as one,
@@ -214,6 +218,17 @@ def test_a_rotated_token_goes_on_beside_its_successor_for_the_overlap(day: Flow)
     assert (noted.action, noted.subject, noted.at) == ("token rotated", f"{old} to {new}", NOW + 10 * 24 * HOUR)
 
 
+def test_who_is_let_in_while_a_tenant_is_deleted_is_not_overlooked(day: Flow) -> None:
+    created(day, "hasty")
+    tenants = tenants_of(day)
+    assert tenants.close("hasty", "test") == 1
+    tenants.create_token("hasty", label="", scopes=["ingest"], life=None, actor="test")
+    with pytest.raises(Misconfigured, match="meanwhile"):
+        tenants.forget("hasty", "test")
+    assert tenants.close("hasty", "test") == 1
+    tenants.forget("hasty", "test")
+
+
 def test_what_the_audit_has_nobody_changes_or_takes_out(day: Flow) -> None:
     tenants_of(day).create("watched", "test")
     for statement in ("UPDATE audit SET actor = 'nobody'", "DELETE FROM audit", "TRUNCATE audit"):
@@ -231,3 +246,19 @@ def test_a_token_that_had_its_minute_or_its_day_is_asked_to_come_later(day: Flow
     assert (refused.headers["ratelimit-limit"], refused.headers["ratelimit-remaining"]) == ("1", "0")
     metrics = httpx.get(f"http://{day.settings.gateway}/metrics", timeout=30).text
     assert 'argus_ingest_limited_total{limit="bytes"} 1.0' in metrics
+
+
+def test_genuine_webhooks_are_limited_and_forged_ones_spend_nothing(day: Flow) -> None:
+    tenants_of(day).create("hooked", "test")
+    secret = tenants_of(day).create_webhook_secret("hooked", "github", "test")
+
+    def hook(key: str) -> int:
+        signed = hmac.new(key.encode(), b"{}", "sha256").hexdigest()
+        url = f"http://{day.settings.gateway}/api/v1/ingest/github?tenant=hooked"
+        return httpx.post(url, content=b"{}", headers={"X-Hub-Signature-256": f"sha256={signed}"}).status_code
+
+    assert {hook("forged") for _ in range(2 * A_MINUTE)} == {401}
+    answers = [hook(secret) for _ in range(2 * A_MINUTE + 1)]
+    assert answers[:A_MINUTE] == [200] * A_MINUTE
+    assert set(answers[A_MINUTE:]) in ({429}, {429, 200}), "the clock's minute may turn between two of them"
+    eventually("refused unread", lambda: (hook(secret), hook("forged")), lambda told: told == (429, 429))
