@@ -80,7 +80,7 @@ def erase(
             break
         sleep(PASS_S)
     tenants.forget(tenant, actor)
-    told = f"until {_day(now + timedelta(days=STATE_DAYS))}: it may write keys and rows anew, run this again then"
+    told = f"until {_day(now + timedelta(days=STATE_DAYS))}: they may write keys and rows anew; run this again then"
     return [
         let_in,
         *topics,

@@ -28,7 +28,7 @@ T = TypeVar("T")
 SCOPES = ("ingest", "read", "gate", "admin")
 VALID_SECRETS = 2
 TIMEOUT_S = 5.0
-CLOSED = "tenant deletion begun"
+CLOSED, DELETED = "tenant deletion begun", "tenant deleted"
 TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
 _SHOWN = re.compile(r"argus_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
 
@@ -294,7 +294,7 @@ class Tenants:
                 raise Misconfigured(
                     f"tenant {name!r} was given a token or a secret meanwhile: delete it again"
                 ) from opened
-            self._note(connection, name, actor, "tenant deleted", name)
+            self._note(connection, name, actor, DELETED, name)
 
         self._in_one(run)
 

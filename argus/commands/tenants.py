@@ -32,7 +32,19 @@ class Scope(StrEnum):
 @tenants.command("create")
 def create_tenant(name: Annotated[str, typer.Argument(help="first part of its projects' names, such as acme")]) -> None:
     """Create a tenant."""
-    _registry().create(name, ACTOR)
+    from datetime import UTC, datetime, timedelta
+
+    from contracts.jobs import STATE_DAYS
+    from gateway.tenants import DELETED
+
+    registry = _registry()
+    registry.create(name, ACTOR)
+    since = datetime.now(UTC) - timedelta(days=STATE_DAYS)
+    if any(one.action == DELETED and one.at > since for one in registry.audit(name)):
+        print(
+            f"a tenant {name} was deleted less than {STATE_DAYS} days ago: jobs may still count its runs",
+            file=sys.stderr,
+        )
     print(f"tenant {name} created: argus token create --tenant {name} --scope ingest")
 
 

@@ -137,7 +137,7 @@ class Meter:
         return totals
 
     def _refuse(self, limit: _Limit) -> None:
-        """Raises HTTPException with what the senders of draft-ietf-httpapi-ratelimit-headers-06 look for."""
+        """Raises HTTPException with the fields of draft-ietf-httpapi-ratelimit-headers-06."""
         self._refused.labels(limit.name).inc()
         window = "minute" if limit.window_s == MINUTE_S else "day"
         headers = {

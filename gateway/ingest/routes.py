@@ -74,6 +74,12 @@ def ingest(
             raise HTTPException(409, "the clock of this namespace is a replay's: use `argus replay`")
         return intake
 
+    @asynccontextmanager
+    async def counted(request: Request, caller: Caller) -> AsyncIterator[Body]:
+        async with _body(request, coming, caps) as body:
+            await run_in_threadpool(meter.received, caller, body.received)
+            yield body
+
     async def answer(
         into: Intake,
         request: Request,
@@ -101,8 +107,7 @@ def ingest(
         request: Request, caller: Annotated[Caller, mine], into: Annotated[Intake, Depends(living)]
     ) -> Response:
         """Job executions and parts of test reports: one, an array of them, or JSON Lines; gzip or plain."""
-        async with _body(request, coming, caps) as body:
-            await run_in_threadpool(meter.received, caller, body.received)
+        async with counted(request, caller) as body:
             read = events.read(body, request.headers.get("content-type", ""))
             return _told(await answer(into, request, caller, _delivery(request, body.digest), read))
 
@@ -130,10 +135,9 @@ def ingest(
         except BadRecord as bad:
             raise HTTPException(422, str(bad)) from bad
         async with (
-            _body(request, coming, caps) as body,
+            counted(request, caller) as body,
             uploads.uploaded(body, request.headers, part, report, into.now_ms()) as upload,
         ):
-            await run_in_threadpool(meter.received, caller, body.received)
             delivery = _delivery(request, f"{upload.digest} {request.url.query}")
             return _told(await answer(into, request, caller, delivery, upload.rows))
 
