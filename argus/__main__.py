@@ -55,6 +55,7 @@ app.add_typer(features.app, name="features")
 app.command("gateway")(gateway.gateway)
 app.add_typer(tenants.tenants, name="tenant")
 app.add_typer(tenants.tokens, name="token")
+app.add_typer(tenants.audit, name="audit")
 app.command("tick")(gateway.tick)
 
 

@@ -5,18 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
-
-from argus.topic_state import partition_counts
-from contracts.errors import BadRecord, DeadlineExceeded, Unavailable
+from argus.topic_records import records
+from contracts.errors import BadRecord
 from contracts.records import DeadLetter, decode
 from contracts.settings import Settings
 from contracts.topics import DEAD_LETTERS
-from feature_store.log import follower
-
-GROUP = "argus.dead-letters.list"
-"""Nothing is ever committed for it: the client wants a name."""
-_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -44,42 +37,23 @@ def dead_letters(
 ) -> Letters:
     """All dead letters of the namespace that are `wanted`.
 
-    Raises Misconfigured when the topic is missing, Unavailable when no broker answers, DeadlineExceeded when the topic
-    was not read to its end within `deadline_s` seconds.
+    Raises as `records` does.
     """
-    ends = clock() + deadline_s
-    topic = DEAD_LETTERS.named(settings.namespace)
-    open_partitions = set(range(partition_counts(settings, deadline_s=deadline_s)[topic]))
     newest: dict[bytes | None, Arrived] = {}
     unreadable: dict[bytes | None, str] = {}
-    consumer = follower(settings.kafka, GROUP, **{"enable.partition.eof": True})
-    try:
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in open_partitions])
-        while open_partitions:
-            if clock() > ends:
-                raise DeadlineExceeded(f"{topic} was not read to its end in {deadline_s:g} s")
-            record = consumer.poll(_POLL_S)
-            if record is None:
-                continue
-            if error := record.error():
-                if error.code() != KafkaError._PARTITION_EOF:
-                    raise Unavailable(f"{topic}: {error.str()}")
-                open_partitions.discard(record.partition())
-                continue
-            key, value = record.key(), record.value()
-            newest.pop(key, None)
-            unreadable.pop(key, None)
-            if value is None:
-                continue
-            try:
-                letter = decode(DeadLetter, value)
-            except BadRecord:
-                unreadable[key] = f"{topic}:{record.partition()}:{record.offset()}"
-                continue
-            if wanted(letter):
-                newest[key] = Arrived(letter, record.timestamp()[1])
-    finally:
-        consumer.close()
+    for record in records(settings, DEAD_LETTERS, deadline_s=deadline_s, clock=clock):
+        key, value = record.key(), record.value()
+        newest.pop(key, None)
+        unreadable.pop(key, None)
+        if value is None:
+            continue
+        try:
+            letter = decode(DeadLetter, value)
+        except BadRecord:
+            unreadable[key] = f"{record.topic()}:{record.partition()}:{record.offset()}"
+            continue
+        if wanted(letter):
+            newest[key] = Arrived(letter, record.timestamp()[1])
     return Letters(sorted(newest.values(), key=lambda one: one.at_ms, reverse=True), sorted(unreadable.values()))
 
 

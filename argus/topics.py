@@ -64,7 +64,7 @@ def ensure(
     found = metadata(admin, wait)
     existing = {topic.named(settings.namespace): found.topics.get(topic.named(settings.namespace)) for topic in topics}
     present = [name for name, at in existing.items() if at is not None and at.error is None]
-    configs = _configs(admin, present, wait)
+    configs = topic_configs(admin, present, wait)
     plan = _plan(settings, topics, found, configs)
     if not dry_run:
         _apply(admin, plan, settings, wait)
@@ -73,7 +73,8 @@ def ensure(
     return plan.changes
 
 
-def _configs(admin: AdminClient, names: list[str], wait: Wait) -> dict[str, dict[str, str]]:
+def topic_configs(admin: AdminClient, names: Sequence[str], wait: Wait) -> dict[str, dict[str, str]]:
+    """The settings of topics that are there, by their names. Raises as `result` does."""
     if not names:
         return {}
     asked = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names])

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from contracts.topics import DEAD_LETTERS, FAILURE_VELOCITY, PROJECT_HEALTH, RUNS, Topic
 
+STATE_DAYS = 9
+"""Longer than the log's 7 days and the 24 h an event may be late: whatever is still on the log finds its state."""
+
 
 @dataclass(frozen=True)
 class Job:

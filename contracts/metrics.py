@@ -37,6 +37,9 @@ DEAD_LETTERS_SEEN = Metric(
 )
 TICKS = Metric("argus_ticks_total", "counter", ("topic",), "ticks sent")
 REQUESTS = Metric("argus_http_requests_total", "counter", ("route", "status"), "HTTP requests answered")
+LIMITED = Metric(
+    "argus_ingest_limited_total", "counter", ("limit",), "requests refused with 429, by the limit that was reached"
+)
 CHILD_RESTARTS = Metric("argus_child_restarts_total", "counter", ("child",), "children of the supervisor started again")
 CHILD_UP = Metric("argus_child_up", "gauge", ("child",), "1 while the child runs and answers")
 JOB_UP = Metric("argus_job_up", "gauge", ("job",), "1 while Flink says RUNNING")

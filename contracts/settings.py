@@ -46,6 +46,13 @@ class Settings(BaseSettings):
     author_key: SecretStr | None = Field(
         None, description="key of the hashes that stand for authors of changes; without one authors are left out"
     )
+    ingest_requests_per_minute: int = Field(
+        30_000, ge=1, le=10_000_000,
+        description="requests that one token, or one sender of a tenant's webhooks, may send in a minute",
+    )  # fmt: skip
+    ingest_bytes_per_day: int = Field(
+        100 * 1024**3, ge=1024**2, le=1024**5, description="bytes that it may send in a day (UTC), as received"
+    )
     partitions: int = Field(4, ge=1, le=1024, description="partitions of each topic when it is created")
     replication: int = Field(1, ge=1, le=5, description="replicas of each topic when it is created")
     parallelism: int = Field(1, ge=1, le=1024, description="parallelism of a submitted job")

@@ -22,6 +22,7 @@ from gateway.features import Read, features
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Caps
 from gateway.ingest.intake import Intake
+from gateway.ingest.meter import Meter
 from gateway.ingest.routes import Secrets, ingest
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ def application(
     secrets: Secrets,
     intake: Intake | None,
     authors: Authors,
+    meter: Meter,
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
 ) -> FastAPI:
@@ -66,7 +68,7 @@ def application(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(features(read, callers))
-    app.include_router(ingest(callers, secrets, intake, authors, Caps()))
+    app.include_router(ingest(callers, secrets, intake, authors, meter, Caps()))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)

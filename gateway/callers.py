@@ -26,11 +26,16 @@ UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 
 
 class Caller(Struct, frozen=True):
-    """One who calls; `tenant` is None for the operator, who owns every project."""
+    """One who calls; `tenant` is None for the operator, who owns every project.
+
+    `name` is his token's prefix, or the system that sends his webhooks; a limit that is None is that of the settings.
+    """
 
     name: str
     tenant: str | None
     scopes: frozenset[str]
+    requests_per_minute: int | None = None
+    bytes_per_day: int | None = None
 
     def may(self, scope: str) -> bool:
         """Whether he may do what needs this scope."""
@@ -78,7 +83,9 @@ class Callers:
         if token is None or not compare_digest(hashed(secret), token.hash) or token.state(self._now()) != "valid":
             return None
         self._noted(token.prefix)
-        return Caller(token.prefix, token.tenant, frozenset(token.scopes))
+        return Caller(
+            token.prefix, token.tenant, frozenset(token.scopes), token.requests_per_minute, token.bytes_per_day
+        )
 
     def _noted(self, prefix: str) -> None:
         """That it was used is good to know; nobody is turned away because it could not be written down."""

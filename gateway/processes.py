@@ -25,6 +25,7 @@ from gateway.callers import Callers
 from gateway.ingest.authors import hashed_by
 from gateway.ingest.door import QUEUE, Door
 from gateway.ingest.intake import Intake
+from gateway.ingest.meter import Meter
 from gateway.ingest.seen import Seen
 from gateway.ingest.webhooks import SENDERS
 from gateway.letters import count_letters
@@ -35,6 +36,8 @@ from gateway.ticks import Ticker, keep_ticking
 
 ACKNOWLEDGED_S = 15.0
 """The broker acknowledges within this, or a sender is asked to come again."""
+COUNTED_S = 0.25
+"""Valkey counts requests within this, or the gateway counts alone."""
 
 log = structlog.get_logger()
 
@@ -75,6 +78,7 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         clock=time.monotonic,
         now=now,
     )
+    counters = valkey_client(settings.valkey.get_secret_value(), timeout_s=COUNTED_S)
     waits = {"linger.ms": 2, "delivery.timeout.ms": round(ACKNOWLEDGED_S * 1000)}
     door = Door(partial(producer, settings.kafka, **QUEUE, **waits), deadline_s=ACKNOWLEDGED_S)
     intake = Intake(door, Seen(client, settings.namespace), namespace=settings.namespace, now_ms=now_ms)
@@ -84,6 +88,14 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         secrets=lambda tenant, sender: webhook_secrets[sender](tenant),
         intake=intake if settings.clock == "life" else None,
         authors=hashed_by(settings.author_key.get_secret_value() if settings.author_key else None),
+        meter=Meter(
+            counters,
+            settings.namespace,
+            requests_per_minute=settings.ingest_requests_per_minute,
+            bytes_per_day=settings.ingest_bytes_per_day,
+            now_ms=now_ms,
+            refused=counter(metrics.LIMITED, registry),
+        ),
         checks={
             "broker": broker_answers(admin_client(settings.kafka)),
             "valkey": valkey_answers(client),
@@ -106,6 +118,7 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         for thread in threads.values():
             thread.join(timeout=5)
         client.close()
+        counters.close()
     log.info("stopped", process="gateway")
 
 

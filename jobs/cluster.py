@@ -9,13 +9,10 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, StreamTableEnvironment, TableEnvironment
 
-from contracts.jobs import Job
+from contracts.jobs import STATE_DAYS, Job
 
 if TYPE_CHECKING:
     from contracts.settings import Settings
-
-STATE_LIFE = "9 d"
-"""Longer than the log's 7 days and the 24 h an event may be late: whatever is still on the log finds its state."""
 
 
 def configuration(
@@ -44,7 +41,7 @@ def configuration(
         # a record is sent on within a millisecond; the default of 100 ms is most of the way from event to key
         "execution.buffer-timeout.interval": "1 ms",
         "table.local-time-zone": "UTC",
-        "table.exec.state.ttl": STATE_LIFE,
+        "table.exec.state.ttl": f"{STATE_DAYS} d",
         # what several statements have in common is planned, and done, once
         "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
     }

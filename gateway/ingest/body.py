@@ -29,11 +29,12 @@ class Caps:
 
 @dataclass(frozen=True)
 class Body:
-    """A whole body: its file, which its owner closes, its size in bytes and a hash of what it says."""
+    """A whole body: its file, which its owner closes, its bytes and a hash of what it says; its bytes as received."""
 
     file: BinaryIO
     size: int
     digest: str
+    received: int
 
 
 async def received(chunks: AsyncIterator[bytes], encoding: str, caps: Caps) -> Body:
@@ -67,7 +68,7 @@ async def received(chunks: AsyncIterator[bytes], encoding: str, caps: Caps) -> B
             raise HTTPException(400, f"Content-Encoding: gzip, but the body is not: {bad}") from bad
         stopping.pop_all()
     file.seek(0)
-    return Body(file, size, digest.hexdigest())
+    return Body(file, size, digest.hexdigest(), count)
 
 
 def _check(size: int, count: int, caps: Caps) -> None:

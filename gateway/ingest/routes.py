@@ -25,6 +25,7 @@ from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
 from gateway.ingest.intake import Intake
+from gateway.ingest.meter import Meter, metered
 from gateway.ingest.places import Places
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
@@ -54,6 +55,7 @@ RESPONSES: dict[int | str, dict[str, str]] = {
     413: {"description": "the body is too large"},
     415: {"description": "the body's encoding is not read"},
     422: {"description": "all was refused, or a parameter is wrong"},
+    429: {"description": "more than the token, or the sender of webhooks, may send in a minute or a day"},
     503: {"description": "too busy, or the broker is away: send it again"},
 }
 
@@ -61,16 +63,24 @@ Secrets = Callable[[str, str], list[str] | None]
 """(tenant, sender) -> the secrets that are valid, None where there is none; raises Unavailable."""
 
 
-def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: Authors, caps: Caps) -> APIRouter:
+def ingest(
+    callers: Callers, secrets: Secrets, intake: Intake | None, authors: Authors, meter: Meter, caps: Caps
+) -> APIRouter:
     """The routes; without an `intake`, in a replay's namespace, all of them answer 409."""
     router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
-    mine = Depends(allowed(callers, "ingest"))
+    mine = Depends(metered(allowed(callers, "ingest"), meter))
     places, coming, hooks = Places(AT_ONCE, PLACE_WAIT_S), asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
 
     def living() -> Intake:
         if intake is None:
             raise HTTPException(409, "the clock of this namespace is a replay's: use `argus replay`")
         return intake
+
+    @asynccontextmanager
+    async def counted(request: Request, caller: Caller, within: Caps = caps) -> AsyncIterator[Body]:
+        async with _body(request, coming, within) as body:
+            await run_in_threadpool(meter.received, caller, body.received)
+            yield body
 
     async def answer(
         into: Intake,
@@ -99,7 +109,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
         request: Request, caller: Annotated[Caller, mine], into: Annotated[Intake, Depends(living)]
     ) -> Response:
         """Job executions and parts of test reports: one, an array of them, or JSON Lines; gzip or plain."""
-        async with _body(request, coming, caps) as body:
+        async with counted(request, caller) as body:
             kind = request.headers.get("content-type", "")
             document = min(body.size, events.LARGEST_DOCUMENT) if events.is_document(kind) else 0
             read = events.read(body, kind)
@@ -129,7 +139,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
         except BadRecord as bad:
             raise HTTPException(422, str(bad)) from bad
         async with (
-            _body(request, coming, caps) as body,
+            counted(request, caller) as body,
             uploads.uploaded(body, request.headers, part, report, into.now_ms()) as upload,
         ):
             delivery = _delivery(request, f"{upload.digest} {request.url.query}")
@@ -144,7 +154,7 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
     ) -> Response:
         """CDEvents as CloudEvents in binary, structured or batch mode; the parameters say what the events do not."""
         capped = replace(caps, received=cloudevents.LARGEST, inflated=cloudevents.LARGEST)
-        async with _body(request, coming, capped) as body:
+        async with counted(request, caller, capped) as body:
             whole = await run_in_threadpool(body.file.read)
             name = await run_in_threadpool(cloudevents.name, whole, request.headers)
             delivery = _delivery(request, f"{body.digest} {request.url.query}", name)
@@ -161,14 +171,16 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
         now_s, signed = into.now_ms() / 1000, sender.signature in request.headers
         if not valid or not (signed or sender.genuine(io.BytesIO(), request.headers, valid, now_s)):
             raise stranger
+        caller = Caller(name, tenant, frozenset({"ingest"}))
+        meter.refuse_spent(caller)
         capped = replace(caps, received=LARGEST, inflated=LARGEST, wait_s=WEBHOOK_S)
         async with _body(request, hooks, capped) as body:
             if signed and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid, now_s):
                 raise stranger
+            await run_in_threadpool(meter.webhook, caller, body.received)  # no stranger spends what is a tenant's
             body.file.seek(0)
             whole = await run_in_threadpool(body.file.read)
             read = webhooks.read(sender, whole, request.headers, authors)
-            caller = Caller(name, tenant, frozenset({"ingest"}))
             delivery = Delivery(body.digest, body.digest)
             told = await answer(into, request, caller, delivery, read, document=body.size, deadline_s=WEBHOOK_S)
             # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it

@@ -33,12 +33,16 @@ class Taken(Struct, frozen=True):
     answer: Answer
 
 
+def names(namespace: str, tenant: str) -> str:
+    """What all keys of a tenant's deliveries begin with."""
+    return (f"{namespace}:" if namespace else "") + f"argus:ingest:{tenant}:"
+
+
 class Seen:
     """Deliveries by who sent them, where to, and their name; one tenant's names are nothing to another."""
 
     def __init__(self, client: Any, namespace: str) -> None:
-        self._client = client
-        self._prefix = f"{namespace}:argus:ingest" if namespace else "argus:ingest"
+        self._client, self._namespace = client, namespace
 
     def taken(self, tenant: str, route: str, delivery: Delivery) -> Taken | None:
         """What is remembered of a delivery of this name."""
@@ -58,4 +62,4 @@ class Seen:
             log.warning("deliveries not remembered", error=type(gone).__name__)
 
     def _key(self, tenant: str, route: str, delivery: Delivery) -> str:
-        return f"{self._prefix}:{tenant}:{route}:{blake2b(delivery.name.encode(), digest_size=16).hexdigest()}"
+        return f"{names(self._namespace, tenant)}{route}:{blake2b(delivery.name.encode(), digest_size=16).hexdigest()}"

@@ -151,5 +151,5 @@ def test_the_image_holds_all_our_code_at_the_locked_versions() -> None:
 def test_every_variable_that_must_be_given_is_told_in_the_docs() -> None:
     told = (ROOT / "docs/deploy.md").read_text()
     wanted = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
-    assert wanted == {"VALKEY_PASSWORD", "POSTGRES_PASSWORD", "ADMIN_TOKEN"}
+    assert wanted == {"VALKEY_PASSWORD", "POSTGRES_PASSWORD", "ADMIN_TOKEN", "AUTHOR_KEY"}
     assert all(name in told for name in wanted)

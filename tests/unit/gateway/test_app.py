@@ -14,6 +14,7 @@ from feature_store.reader import FeatureValue, Status
 from gateway.app import application
 from gateway.callers import Callers
 from gateway.ingest.authors import hashed_by
+from tests.unit.gateway.ingest.counting import lax
 
 KEY = "project:acme/app:failure_rate_24h"
 URL = f"/api/v1/features/{KEY}"
@@ -44,8 +45,8 @@ class Client:
             lambda _: None, lambda _: None, admin_token=token, clock=lambda: 0.0, now=lambda: datetime.now(UTC)
         )  # fmt: skip
         self.app = application(
-            read=read, callers=callers, secrets=lambda *_: [], intake=None,
-        authors=hashed_by(None), checks=checks, registry=CollectorRegistry()
+            read=read, callers=callers, secrets=lambda *_: [], intake=None, authors=hashed_by(None), meter=lax(),
+            checks=checks, registry=CollectorRegistry()
         )  # fmt: skip
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:

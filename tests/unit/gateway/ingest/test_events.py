@@ -13,7 +13,7 @@ ONE = {"project": "acme/app", "run": "1", "job": "build", "outcome": "success", 
 
 def rows(text: str | bytes, content_type: str = "application/json", size: int | None = None) -> list[Row | Refusal]:
     whole = text.encode() if isinstance(text, str) else text
-    return list(read(Body(io.BytesIO(whole), size or len(whole), ""), content_type))
+    return list(read(Body(io.BytesIO(whole), size or len(whole), "", len(whole)), content_type))
 
 
 def test_one_record_an_array_and_lines_are_the_same() -> None:
