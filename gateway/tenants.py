@@ -19,7 +19,7 @@ from psycopg.rows import class_row
 from contracts.errors import Misconfigured, Unavailable
 from contracts.settings import Settings
 from feature_store.connections import POSTGRES_AWAY, bounded, postgres_connection
-from gateway.ingest.webhooks import SENDERS
+from gateway.ingest.webhooks import SENDERS, Sender
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ SCOPES = ("ingest", "read", "gate", "admin")
 VALID_SECRETS = 2
 TIMEOUT_S = 5.0
 TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
+GIVEN_PATTERN = r"[!-~]{16,255}"
 _SHOWN = re.compile(r"argus_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
 
 
@@ -158,23 +159,37 @@ class Tenants:
     def create_webhook_secret(self, tenant: str, sender: str, actor: str) -> str:
         """A new secret for a sender's webhooks; the one before it stays valid, older ones do not.
 
-        Raises Misconfigured for a sender that is not known or a tenant that does not exist.
+        Raises Misconfigured for a sender that is not known or makes its own, or a tenant that does not exist.
         """
-        if sender not in SENDERS:
-            raise Misconfigured(f"webhooks of {sender!r}: there is {', '.join(SENDERS)}")
+        if _known(sender).gives_secret:
+            raise Misconfigured(f"{sender} makes its secrets itself: give one with --secret-file")
         secret = base64.urlsafe_b64encode(self._chance(32)).decode().rstrip("=")
+        self._keep_secret(tenant, sender, secret, actor, "webhook secret created")
+        return secret
 
+    def keep_webhook_secret(self, tenant: str, sender: str, secret: str, actor: str) -> None:
+        """A secret that the sender made, as create_webhook_secret keeps its own.
+
+        Raises Misconfigured as that does, and for what can be no secret; its message does not say what it was.
+        """
+        _known(sender)
+        if not re.fullmatch(GIVEN_PATTERN, secret):
+            raise Misconfigured(f"{len(secret)} characters were given: a secret has 16 to 255 of ASCII, and no spaces")
+        self._keep_secret(tenant, sender, secret, actor, "webhook secret given")
+
+    def _keep_secret(self, tenant: str, sender: str, secret: str, actor: str, action: str) -> None:
         def run(connection: psycopg.Connection) -> None:
             self._create_secret(connection, tenant, sender, secret)
-            self._note(connection, tenant, actor, "webhook secret created", sender)
+            self._note(connection, tenant, actor, action, sender)
 
         self._in_one(run)
-        return secret
 
     def _create_secret(self, connection: psycopg.Connection, tenant: str, sender: str, secret: str) -> None:
         try:
             connection.execute(
-                "INSERT INTO webhook_secret VALUES (%s, %s, %s, %s)", [tenant, sender, secret, self._now()]
+                "INSERT INTO webhook_secret VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (tenant, sender, secret) DO UPDATE SET created_at = EXCLUDED.created_at",
+                [tenant, sender, secret, self._now()],
             )
         except psycopg.errors.ForeignKeyViolation as missing:
             raise _no_tenant(tenant) from missing
@@ -223,6 +238,12 @@ def registry(settings: Settings, now: Callable[[], datetime]) -> Tenants:
     dsn = settings.postgres.get_secret_value()
     connect = partial(postgres_connection, dsn, settings.namespace, timeout_s=TIMEOUT_S)
     return Tenants(connect, now, secrets.token_bytes)
+
+
+def _known(sender: str) -> Sender:
+    if sender not in SENDERS:
+        raise Misconfigured(f"webhooks of {sender!r}: there is {', '.join(SENDERS)}")
+    return SENDERS[sender]
 
 
 def _no_tenant(name: str) -> Misconfigured:

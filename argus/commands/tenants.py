@@ -15,6 +15,8 @@ tenants = typer.Typer(help="Tenants: whose projects there are.", no_args_is_help
 tokens = typer.Typer(help="Tokens: who may call the gateway, for which tenant and what for.", no_args_is_help=True)
 
 ACTOR = "operator"
+MOST_READ = 1_024
+"""Characters of a file with a secret in it."""
 
 
 class Scope(StrEnum):
@@ -36,14 +38,23 @@ def create_tenant(name: Annotated[str, typer.Argument(help="first part of its pr
 @tenants.command("webhook")
 def create_webhook(
     name: Annotated[str, typer.Argument(help="the tenant")],
-    sender: Annotated[str, typer.Option(help="github or gitlab")],
+    sender: Annotated[str, typer.Option(help="github, gitlab or sentry")],
+    secret_file: Annotated[
+        typer.FileText | None,
+        typer.Option(help="holds a secret that the sender made, as Sentry does; - is the standard input"),
+    ] = None,
 ) -> None:
-    """Create a secret for a sender's webhooks and print it with the path to send them to.
+    """Create a secret for a sender's webhooks, or keep the one it made, and print the path to send them to.
 
     The secret before it stays valid, so that it can be replaced without a gap; older ones do not.
     """
-    secret = _registry().create_webhook_secret(name, sender, ACTOR)
-    print(f"path    /api/v1/ingest/{sender}?tenant={name}\nsecret  {secret}")
+    registry = _registry()
+    path = f"path    /api/v1/ingest/{sender}?tenant={name}"
+    if secret_file is not None:
+        registry.keep_webhook_secret(name, sender, secret_file.read(MOST_READ).strip(), ACTOR)
+        print(path)
+    else:
+        print(f"{path}\nsecret  {registry.create_webhook_secret(name, sender, ACTOR)}")
 
 
 @tokens.command("create")

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from contracts.errors import BadRecord, Misconfigured, Unavailable
 from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
-from gateway.ingest import events, uploads, webhooks
+from gateway.ingest import events, sentry, uploads, webhooks
 from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
@@ -28,7 +28,7 @@ from gateway.ingest.intake import Intake
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 from gateway.ingest.seen import Delivery
-from gateway.ingest.webhooks import LARGEST, SENDERS
+from gateway.ingest.webhooks import LARGEST, SENDERS, Sender, sentry_to
 from gateway.tenants import TENANT_PATTERN
 
 AT_ONCE, PLACE_WAIT_S = 24, 5.0
@@ -131,9 +131,9 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             delivery = _delivery(request, f"{upload.digest} {request.url.query}")
             return _told(await answer(into, request, caller, delivery, upload.rows))
 
-    async def take_webhook(request: Request, into: Intake, name: str, tenant: str) -> Response:
+    async def take_webhook(request: Request, into: Intake, name: str, tenant: str, sender: Sender) -> Response:
         """Who cannot be told genuine is refused before his body is waited for, where that can be seen by then."""
-        sender, stranger = SENDERS[name], HTTPException(401, f"no secret of tenant {tenant!r} for {name} fits this")
+        stranger = HTTPException(401, f"no secret of tenant {tenant!r} for {name} fits this")
         try:
             valid = await run_in_threadpool(secrets, tenant, name)
         except (Unavailable, Misconfigured) as gone:
@@ -148,7 +148,8 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
             whole = await run_in_threadpool(body.file.read)
             read = webhooks.read(sender, whole, request.headers, authors)
             caller = Caller(name, tenant, frozenset({"ingest"}))
-            delivery = Delivery(body.digest, body.digest)
+            digest = f"{body.digest} {request.url.query}"
+            delivery = Delivery(digest, digest)
             told = await answer(into, request, caller, delivery, read, deadline_s=WEBHOOK_S)
             # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it
             return _told(told, 202 if told.status() == 202 else 200)
@@ -160,14 +161,31 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
         request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
     ) -> Response:  # fmt: skip
         """A webhook of GitHub, signed; `workflow_job` tells of a job, anything else of nothing yet."""
-        return await take_webhook(request, into, "github", tenant)
+        return await take_webhook(request, into, "github", tenant, SENDERS["github"])
 
     @router.post("/gitlab", status_code=202)
     async def take_gitlab(
         request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
     ) -> Response:  # fmt: skip
         """A webhook of GitLab with its secret token; the job hook tells of a job, anything else of nothing yet."""
-        return await take_webhook(request, into, "gitlab", tenant)
+        return await take_webhook(request, into, "gitlab", tenant, SENDERS["gitlab"])
+
+    @router.post("/sentry", status_code=202)
+    async def take_sentry(
+        request: Request,
+        into: Annotated[Intake, Depends(living)],
+        tenant: Annotated[str, whose],
+        project: Annotated[
+            list[str],
+            Query(description="<tenant>/<name> of all its projects, or <Sentry project>:<tenant>/<name> of one"),
+        ],
+    ) -> Response:
+        """A webhook of Sentry, signed; issues, alerts on issues and errors tell of an error in production."""
+        try:
+            sender = sentry_to(sentry.projects(project))
+        except BadRecord as bad:
+            raise HTTPException(422, str(bad)) from bad
+        return await take_webhook(request, into, "sentry", tenant, sender)
 
     return router
 
