@@ -10,7 +10,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -20,13 +20,13 @@ from starlette.requests import ClientDisconnect
 from contracts.errors import BadRecord, Misconfigured, Unavailable
 from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
-from gateway.ingest import events, sentry, uploads, webhooks
+from gateway.ingest import events, otlp, sentry, spans, uploads, webhooks
 from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
-from gateway.ingest.intake import Intake
+from gateway.ingest.intake import Intake, owned
 from gateway.ingest.refusal import Refusal
-from gateway.ingest.row import Row
+from gateway.ingest.row import Row, in_time
 from gateway.ingest.seen import Delivery
 from gateway.ingest.webhooks import LARGEST, SENDERS, Sender, sentry_to
 from gateway.tenants import TENANT_PATTERN
@@ -130,6 +130,36 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
         ):
             delivery = _delivery(request, f"{upload.digest} {request.url.query}")
             return _told(await answer(into, request, caller, delivery, upload.rows))
+
+    @router.post("/otlp/v1/traces", status_code=200)
+    @router.post("/otlp", status_code=200)
+    async def take_spans(
+        request: Request,
+        caller: Annotated[Caller, mine],
+        into: Annotated[Intake, Depends(living)],
+        project: Annotated[str | None, Query(description="<tenant>/<name>, where the spans do not say")] = None,
+    ) -> Response:
+        """Spans of OpenTelemetry in protobuf or JSON: tasks, tests and deploys by its conventions for CI."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in otlp.LARGEST:
+            raise HTTPException(415, f"Content-Type: {kind[:40]!r} is not read; send {' or '.join(otlp.LARGEST)}")
+        now_ms = into.now_ms()
+
+        def fits(row: Row) -> Row | Refusal:
+            own = owned(row, caller)
+            return in_time(own, now_ms) if isinstance(own, Row) else own
+
+        def read(document: BinaryIO) -> Iterator[Row | Refusal]:
+            try:
+                yield from spans.read(otlp.read(document.read(), kind), project, fits)
+            except BadRecord as bad:
+                raise HTTPException(400, str(bad)) from bad
+
+        capped = replace(caps, received=otlp.LARGEST[kind], inflated=otlp.LARGEST[kind])
+        async with _body(request, coming, capped) as body:
+            delivery = _delivery(request, f"{body.digest} {request.url.query}")
+            told = await answer(into, request, caller, delivery, read(body.file))
+            return Response(otlp.told(told, kind), media_type=kind)
 
     async def take_webhook(request: Request, into: Intake, name: str, tenant: str, sender: Sender) -> Response:
         """Who cannot be told genuine is refused before his body is waited for, where that can be seen by then."""

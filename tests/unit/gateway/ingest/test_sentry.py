@@ -53,7 +53,9 @@ def test_an_issue_that_came_up_or_back_is_an_error_with_its_totals(action: str) 
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("resource", "action", "name"), [("event_alert", "triggered", "event"), ("error", "created", "error")])
+@pytest.mark.parametrize(
+    ("resource", "action", "name"), [("event_alert", "triggered", "event"), ("error", "created", "error")]
+)
 def test_an_event_tells_of_its_issue_where_and_in_which_release(resource: str, action: str, name: str) -> None:
     assert error(told(resource, action, {name: EVENT})) == ProductionError(
         project="acme/app", error="1117540176", service="front-end", message="ReferenceError: heck is not defined",
