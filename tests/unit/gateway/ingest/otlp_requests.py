@@ -48,7 +48,8 @@ def keys(of: Attributes) -> list[KeyValue]:
 
 def span(told: Told) -> Span:
     """A span as protobuf has it."""
-    events = [Span.Event(name="exception", attributes=keys(told.exception))] if told.exception else []
+    thrown = [{"exception.message": "before"}, told.exception] if told.exception else []
+    events = [Span.Event(name="exception", attributes=keys(one)) for one in thrown]
     return Span(
         trace_id=bytes.fromhex(TRACE), span_id=told.number.to_bytes(8, "big"), name="a span",
         start_time_unix_nano=BEGAN_MS * 1_000_000, end_time_unix_nano=told.ended_ms * 1_000_000 + 999_999,
@@ -74,7 +75,8 @@ def in_json(spans: Sequence[Told], resource: Attributes = NONE, scope: Attribute
 
 def json_span(told: Told) -> dict[str, Any]:
     """A span as OTLP's JSON has it."""
-    events = [{"name": "exception", "attributes": _pairs(told.exception)}] if told.exception else []
+    thrown = [{"exception.message": "before"}, told.exception] if told.exception else []
+    events = [{"name": "exception", "attributes": _pairs(one)} for one in thrown]
     return {
         "traceId": TRACE.upper(), "spanId": f"{told.number:016x}", "name": "a span", "kind": 1, "flags": None,
         "startTimeUnixNano": str(BEGAN_MS * 1_000_000), "endTimeUnixNano": str(told.ended_ms * 1_000_000 + 999_999),

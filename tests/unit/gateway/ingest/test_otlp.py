@@ -158,9 +158,10 @@ def refused_in(body: bytes, kind: str) -> str:
         (JSON, b'{"resourceSpans":[%s{}]}' % (b"{}," * 600_000)),
         (PROTOBUF, framed(1, framed(2, b"\x12\x00" * 4_000_000))),
         (PROTOBUF, b"\x0a\x00" * 4_000_000),
+        (PROTOBUF, framed(1, b"\x12\x00" * 4_000_000)),
         (PROTOBUF, framed(1, framed(2, framed(2, b"\x4a\x00" * 4_000_000)))),
     ],
-    ids=["spans in JSON", "resources in JSON", "spans", "resources", "attributes"],
+    ids=["spans in JSON", "resources in JSON", "spans", "resources", "scopes", "attributes"],
 )
 def test_a_request_of_empty_things_is_refused_soon_and_takes_little_memory(kind: str, body: bytes) -> None:
     assert len(body) < LARGEST[kind]

@@ -181,6 +181,13 @@ def test_a_report_is_called_by_its_spans_and_not_by_their_order() -> None:
     assert [(one.test[-2:], one.repetition) for one in first.tests] == [("t1", 0), ("t2", 0), ("t0", 0), ("t1", 1)]
 
 
+def test_repetitions_are_counted_by_time() -> None:
+    later, earlier = Told(1, TEST, ended_ms=ENDED_MS + 1), Told(2, {**TEST, "test.case.result.status": "pass"})
+    (part,) = records(rows([later, earlier]))
+    assert isinstance(part, TestReportPart)
+    assert [(one.outcome, one.repetition) for one in part.tests] == [("pass", 0), ("fail", 1)]
+
+
 def test_a_repetition_that_is_told_is_kept() -> None:
     (part,) = records(rows([Told(1, {**TEST, "argus.repetition": "3"})]))
     assert isinstance(part, TestReportPart)
