@@ -41,7 +41,9 @@ def create_webhook(
     sender: Annotated[str, typer.Option(help="github, gitlab or sentry")],
     secret_file: Annotated[
         typer.FileText | None,
-        typer.Option(help="holds a secret that the sender made, as Sentry does; - is the standard input"),
+        typer.Option(
+            errors="replace", help="holds a secret that the sender made, as Sentry does; - is the standard input"
+        ),
     ] = None,
 ) -> None:
     """Create a secret for a sender's webhooks, or keep the one it made, and print the path to send them to.
