@@ -26,7 +26,8 @@ from contracts.errors import Unavailable
 from contracts.records import TestReportPart, decode
 from contracts.topics import RUNS, TEST_RESULTS
 from feature_store.log import is_tick
-from gateway.tenants import registry
+from gateway.tenants import Tenants
+from gateway.webhook_secrets import WebhookSecrets
 
 FIGURES = (
     "junit_cases_per_s", "events_per_s", "webhook_p50_ms", "webhook_p99_ms", "rss_mb", "raw_cases_per_s",
@@ -52,10 +53,11 @@ def measure(*, scale: float, told: Callable[[str], None]) -> Measured:
     """
     with private_stack() as stack:
         settings = stack.settings()
-        tenants = registry(settings, partial(datetime.now, UTC))
+        where = (settings, partial(datetime.now, UTC))
+        tenants = Tenants.of(*where)
         tenants.create("bench", "bench")
         token = tenants.create_token("bench", label="", scopes=["ingest"], life=None, actor="bench")
-        secret = tenants.create_webhook_secret("bench", "github", "bench")
+        secret = WebhookSecrets.of(*where).create("bench", "github", "bench")
         post = partial(_post, settings.gateway, local())
         cases: dict[int, float] = {}
         sent_cases = 0

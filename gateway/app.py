@@ -21,9 +21,11 @@ from gateway.callers import Callers
 from gateway.features import Read, features
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Caps
+from gateway.ingest.desk import Desk
+from gateway.ingest.hooks import Secrets, hooks
 from gateway.ingest.intake import Intake
 from gateway.ingest.meter import Meter
-from gateway.ingest.routes import Secrets, ingest
+from gateway.ingest.routes import ingest
 
 log = structlog.get_logger()
 
@@ -68,7 +70,9 @@ def application(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(features(read, callers))
-    app.include_router(ingest(callers, secrets, intake, authors, meter, Caps()))
+    desk = Desk(intake, meter, Caps())
+    app.include_router(ingest(desk, callers))
+    app.include_router(hooks(desk, secrets, authors))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)

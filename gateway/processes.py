@@ -33,6 +33,7 @@ from gateway.reachable import TIMEOUT_S, broker_answers, postgres_answers, threa
 from gateway.remembered import Remembered
 from gateway.tenants import Tenants
 from gateway.ticks import Ticker, keep_ticking
+from gateway.webhook_secrets import WebhookSecrets
 
 ACKNOWLEDGED_S = 15.0
 """The broker acknowledges within this, or a sender is asked to come again."""
@@ -67,10 +68,9 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     def now() -> datetime:
         return datetime.fromtimestamp(now_ms() / 1000, UTC)
 
-    tenants = Tenants(connect, now, secrets.token_bytes)
-    webhook_secrets = {
-        sender: Remembered(partial(tenants.webhook_secrets, sender=sender), time.monotonic) for sender in SENDERS
-    }
+    kept_with = (connect, now, secrets.token_bytes)
+    tenants, kept = Tenants(*kept_with), WebhookSecrets(*kept_with)
+    webhook_secrets = {sender: Remembered(partial(kept.valid, sender=sender), time.monotonic) for sender in SENDERS}
     callers = Callers(
         tenants.token,
         tenants.note_use,

@@ -5,12 +5,10 @@ A token is `argus_<prefix>_<secret>`. The prefix names it and may be shown; of t
 
 import base64
 import re
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from msgspec import Struct
@@ -18,16 +16,10 @@ from msgspec.structs import asdict
 from psycopg import sql
 from psycopg.rows import class_row
 
-from contracts.errors import Misconfigured, Unavailable
-from contracts.settings import Settings
-from feature_store.connections import POSTGRES_AWAY, bounded, postgres_connection
-from gateway.ingest.webhooks import SENDERS
-
-T = TypeVar("T")
+from contracts.errors import Misconfigured
+from gateway.registry import Registry, no_tenant
 
 SCOPES = ("ingest", "read", "gate", "admin")
-VALID_SECRETS = 2
-TIMEOUT_S = 5.0
 CLOSED, DELETED = "tenant deletion begun", "tenant deleted"
 TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
 _SHOWN = re.compile(r"argus_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
@@ -87,13 +79,8 @@ def hashed(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-class Tenants:
-    """`connect` raises Unavailable as postgres_connection does; `chance` gives so many random bytes."""
-
-    def __init__(
-        self, connect: Callable[[], psycopg.Connection], now: Callable[[], datetime], chance: Callable[[int], bytes]
-    ) -> None:
-        self._connect, self._now, self._chance = connect, now, chance
+class Tenants(Registry):
+    """The registry of tenants and tokens."""
 
     def create(self, name: str, actor: str) -> None:
         """A tenant of this name. Raises Misconfigured when there is one, or the name could begin no project's."""
@@ -102,12 +89,12 @@ class Tenants:
 
         def run(connection: psycopg.Connection) -> None:
             try:
-                connection.execute("INSERT INTO tenant VALUES (%s, %s)", [name, self._now()])
+                connection.execute("INSERT INTO tenant VALUES (%s, %s)", [name, self.now()])
             except psycopg.errors.UniqueViolation as known:
                 raise Misconfigured(f"tenant {name!r} exists already") from known
-            self._note(connection, name, actor, "tenant created", name)
+            self.note(connection, name, actor, "tenant created", name)
 
-        self._in_one(run)
+        self.in_one(run)
 
     def create_token(
         self,
@@ -128,7 +115,7 @@ class Tenants:
             raise Misconfigured(f"scope {', '.join(unknown)}: there is {', '.join(SCOPES)}")
         if not scopes:
             raise Misconfigured("a token without a scope may do nothing: give at least one")
-        now = self._now()
+        now = self.now()
         new, secret = self._drawn(
             tenant=tenant, label=label, scopes=sorted(set(scopes)), created_at=now,
             expires_at=now + life if life else None,
@@ -139,10 +126,10 @@ class Tenants:
             try:
                 _insert(connection, new)
             except psycopg.errors.ForeignKeyViolation as missing:
-                raise _no_tenant(tenant) from missing
-            self._note(connection, tenant, actor, "token created", new.prefix)
+                raise no_tenant(tenant) from missing
+            self.note(connection, tenant, actor, "token created", new.prefix)
 
-        self._in_one(run)
+        self.in_one(run)
         return f"argus_{new.prefix}_{secret}"
 
     def rotate(self, prefix: str, overlap: timedelta, actor: str) -> str:
@@ -152,7 +139,7 @@ class Tenants:
         """
 
         def run(connection: psycopg.Connection) -> str:
-            now = self._now()
+            now = self.now()
             known = _token(connection, prefix, lock=True)
             if known is None:
                 raise _no_token(prefix)
@@ -171,14 +158,14 @@ class Tenants:
                 "UPDATE token SET successor = %s, expires_at = LEAST(expires_at, %s) WHERE prefix = %s",
                 [new.prefix, now + overlap, prefix],
             )
-            self._note(connection, known.tenant, actor, "token rotated", f"{prefix} to {new.prefix}")
+            self.note(connection, known.tenant, actor, "token rotated", f"{prefix} to {new.prefix}")
             return f"argus_{new.prefix}_{secret}"
 
-        return self._in_one(run)
+        return self.in_one(run)
 
     def _drawn(self, **known: Any) -> tuple[Token, str]:
-        prefix = base64.b32encode(self._chance(5)).decode().lower()
-        secret = base64.urlsafe_b64encode(self._chance(32)).decode().rstrip("=")
+        prefix = base64.b32encode(self.chance(5)).decode().lower()
+        secret = base64.urlsafe_b64encode(self.chance(32)).decode().rstrip("=")
         return Token(prefix=prefix, hash=hashed(secret), revoked_at=None, used_at=None, **known), secret
 
     def revoke(self, prefix: str, actor: str) -> None:
@@ -187,13 +174,13 @@ class Tenants:
         def run(connection: psycopg.Connection) -> None:
             row = connection.execute(
                 "UPDATE token SET revoked_at = COALESCE(revoked_at, %s) WHERE prefix = %s RETURNING tenant",
-                [self._now(), prefix],
+                [self.now(), prefix],
             ).fetchone()
             if row is None:
                 raise _no_token(prefix)
-            self._note(connection, row[0], actor, "token revoked", prefix)
+            self.note(connection, row[0], actor, "token revoked", prefix)
 
-        self._in_one(run)
+        self.in_one(run)
 
     def tokens(self, tenant: str | None = None) -> list[Token]:
         """All tokens, or a tenant's, the oldest first."""
@@ -205,62 +192,19 @@ class Tenants:
                     [tenant, tenant],
                 ).fetchall()
 
-        return self._in_one(run)
+        return self.in_one(run)
 
     def note_use(self, prefix: str) -> None:
         """A token was shown with its secret, now."""
-        self._in_one(
+        self.in_one(
             lambda connection: connection.execute(
-                "UPDATE token SET used_at = %s WHERE prefix = %s", [self._now(), prefix]
+                "UPDATE token SET used_at = %s WHERE prefix = %s", [self.now(), prefix]
             )
         )
 
     def token(self, prefix: str) -> Token | None:
         """The token of this prefix; None where there is none."""
-        return self._in_one(lambda connection: _token(connection, prefix))
-
-    def create_webhook_secret(self, tenant: str, sender: str, actor: str) -> str:
-        """A new secret for a sender's webhooks; the one before it stays valid, older ones do not.
-
-        It is of the form that https://www.standardwebhooks.com gives those that sign, and good as a token as well.
-
-        Raises Misconfigured for a sender that is not known or a tenant that does not exist.
-        """
-        if sender not in SENDERS:
-            raise Misconfigured(f"webhooks of {sender!r}: there is {', '.join(SENDERS)}")
-        secret = f"whsec_{base64.b64encode(self._chance(32)).decode()}"
-
-        def run(connection: psycopg.Connection) -> None:
-            self._create_secret(connection, tenant, sender, secret)
-            self._note(connection, tenant, actor, "webhook secret created", sender)
-
-        self._in_one(run)
-        return secret
-
-    def _create_secret(self, connection: psycopg.Connection, tenant: str, sender: str, secret: str) -> None:
-        try:
-            connection.execute(
-                "INSERT INTO webhook_secret VALUES (%s, %s, %s, %s)", [tenant, sender, secret, self._now()]
-            )
-        except psycopg.errors.ForeignKeyViolation as missing:
-            raise _no_tenant(tenant) from missing
-        connection.execute(
-            "DELETE FROM webhook_secret WHERE tenant = %s AND sender = %s AND secret NOT IN (SELECT secret FROM "
-            "webhook_secret WHERE tenant = %s AND sender = %s ORDER BY created_at DESC, secret LIMIT %s)",
-            [tenant, sender, tenant, sender, VALID_SECRETS],
-        )
-
-    def webhook_secrets(self, tenant: str, sender: str) -> list[str] | None:
-        """The valid ones; None where there is none."""
-
-        def run(connection: psycopg.Connection) -> list[str] | None:
-            rows = connection.execute(
-                "SELECT secret FROM webhook_secret WHERE tenant = %s AND sender = %s ORDER BY created_at",
-                [tenant, sender],
-            )
-            return [secret for (secret,) in rows] or None
-
-        return self._in_one(run)
+        return self.in_one(lambda connection: _token(connection, prefix))
 
     def close(self, name: str, actor: str) -> int:
         """Take from a tenant all that lets anybody in, and return how many tokens and secrets that were.
@@ -278,10 +222,10 @@ class Tenants:
                 raise Misconfigured(f"there is no tenant {name!r} and none was deleted")
             tokens = connection.execute("DELETE FROM token WHERE tenant = %s", [name])
             webhooks = connection.execute("DELETE FROM webhook_secret WHERE tenant = %s", [name])
-            self._note(connection, name, actor, CLOSED, name)
+            self.note(connection, name, actor, CLOSED, name)
             return tokens.rowcount + webhooks.rowcount
 
-        return self._in_one(run)
+        return self.in_one(run)
 
     def forget(self, name: str, actor: str) -> None:
         """The last step of a deletion: there is no such tenant, though it may be created again.
@@ -296,9 +240,9 @@ class Tenants:
                 raise Misconfigured(
                     f"tenant {name!r} was given a token or a secret meanwhile: delete it again"
                 ) from opened
-            self._note(connection, name, actor, DELETED, name)
+            self.note(connection, name, actor, DELETED, name)
 
-        self._in_one(run)
+        self.in_one(run)
 
     def audit(self, tenant: str | None = None) -> list[Noted]:
         """What was done to all tenants, or to one, the oldest first."""
@@ -311,35 +255,7 @@ class Tenants:
                     [tenant, tenant],
                 ).fetchall()
 
-        return self._in_one(run)
-
-    def _note(self, connection: psycopg.Connection, tenant: str, actor: str, action: str, subject: str) -> None:
-        connection.execute(
-            "INSERT INTO audit (at, tenant, actor, action, subject) VALUES (%s, %s, %s, %s, %s)",
-            [self._now(), tenant, actor, action, subject],
-        )
-
-    def _in_one(self, run: Callable[[psycopg.Connection], T]) -> T:
-        """Run in one transaction on a connection of its own."""
-        connection = self._connect()
-        try:
-            with bounded(connection, TIMEOUT_S), connection.transaction():
-                return run(connection)
-        except POSTGRES_AWAY as gone:
-            raise Unavailable(f"Postgres does not answer: {type(gone).__name__}") from gone
-        except psycopg.errors.UndefinedTable as missing:
-            raise Misconfigured(f"{missing.diag.message_primary}: run `argus migrate` first") from missing
-        except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.DiskFull) as refused:
-            raise Unavailable(f"Postgres does not write: {refused.diag.message_primary}") from refused
-        finally:
-            connection.close()
-
-
-def registry(settings: Settings, now: Callable[[], datetime]) -> Tenants:
-    """The tenants of the settings' namespace: for commands and measurements."""
-    dsn = settings.postgres.get_secret_value()
-    connect = partial(postgres_connection, dsn, settings.namespace, timeout_s=TIMEOUT_S)
-    return Tenants(connect, now, secrets.token_bytes)
+        return self.in_one(run)
 
 
 def _insert(connection: psycopg.Connection, new: Token) -> None:
@@ -354,7 +270,3 @@ def _token(connection: psycopg.Connection, prefix: str, *, lock: bool = False) -
 
 def _no_token(prefix: str) -> Misconfigured:
     return Misconfigured(f"there is no token {prefix!r}: argus token list shows their prefixes")
-
-
-def _no_tenant(name: str) -> Misconfigured:
-    return Misconfigured(f"there is no tenant {name!r}: argus tenant create {name}")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime, timedelta
 
+    from contracts.settings import Settings
     from gateway.tenants import Tenants, Token
 
 tenants = typer.Typer(help="Tenants: whose projects there are.", no_args_is_help=True)
@@ -18,6 +20,8 @@ tokens = typer.Typer(help="Tokens: who may call the gateway, for which tenant an
 audit = typer.Typer(help="The audit log: who did what when.", no_args_is_help=True)
 
 ACTOR = "operator"
+MOST_READ = 1_024
+"""Characters of a file with a secret in it."""
 
 
 class Scope(StrEnum):
@@ -51,14 +55,27 @@ def create_tenant(name: Annotated[str, typer.Argument(help="first part of its pr
 @tenants.command("webhook")
 def create_webhook(
     name: Annotated[str, typer.Argument(help="the tenant")],
-    sender: Annotated[str, typer.Option(help="github or gitlab")],
+    sender: Annotated[str, typer.Option(help="github, gitlab or sentry")],
+    secret_file: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            errors="replace", help="holds a secret that the sender made, as Sentry does; - is the standard input"
+        ),
+    ] = None,
 ) -> None:
-    """Create a secret for a sender's webhooks and print it with the path to send them to.
+    """Create a secret for a sender's webhooks, or keep the one it made, and print the path to send them to.
 
     The secret before it stays valid, so that it can be replaced without a gap; older ones do not.
     """
-    secret = _registry().create_webhook_secret(name, sender, ACTOR)
-    print(f"path    /api/v1/ingest/{sender}?tenant={name}\nsecret  {secret}")
+    from gateway.webhook_secrets import WebhookSecrets
+
+    kept = WebhookSecrets.of(*_where())
+    path = f"path    /api/v1/ingest/{sender}?tenant={name}"
+    if secret_file is not None:
+        kept.keep(name, sender, secret_file.read(MOST_READ).strip(), ACTOR)
+        print(path)
+    else:
+        print(f"{path}\nsecret  {kept.create(name, sender, ACTOR)}")
 
 
 @tenants.command("delete")
@@ -190,10 +207,15 @@ def _shown(token: "Token", now: "datetime") -> dict[str, object]:
 
 
 def _registry() -> "Tenants":
+    from gateway.tenants import Tenants
+
+    return Tenants.of(*_where())
+
+
+def _where() -> "tuple[Settings, Callable[[], datetime]]":
     from datetime import UTC, datetime
     from functools import partial
 
     from contracts.settings import read_settings
-    from gateway.tenants import registry
 
-    return registry(read_settings(), partial(datetime.now, UTC))
+    return read_settings(), partial(datetime.now, UTC)

@@ -21,8 +21,8 @@ from contracts.errors import DeadlineExceeded
 from contracts.records import JobExecution, decode
 from contracts.topics import RUNS
 from feature_store.log import is_tick
-from gateway.ingest.webhooks import SENDERS
-from gateway.tenants import VALID_SECRETS, registry
+from gateway.tenants import Tenants
+from gateway.webhook_secrets import VALID_SECRETS, WebhookSecrets
 
 GATEWAY, FREEZE, FULL = "gateway", "kafka-frozen", "kafka-disk-full"
 FAULTS = (GATEWAY, "kafka", FREEZE, FULL, "valkey", "postgres")
@@ -92,15 +92,16 @@ class Front:
 
 def opened(one: Running) -> Front:
     """The gateway started, both tenants with a token."""
-    tenants, tokens = registry(one.settings, partial(datetime.now, UTC)), {}
+    where = (one.settings, partial(datetime.now, UTC))
+    tenants, kept, tokens = Tenants.of(*where), WebhookSecrets.of(*where), {}
     for tenant in TENANTS:
         tenants.create(tenant, "faults")
         tokens[tenant] = tenants.create_token(tenant, label="", scopes=["ingest"], life=None, actor="faults")
     one.start_writer(GATEWAY)
     secrets = {
-        (tenant, sender): [tenants.create_webhook_secret(tenant, sender, "faults") for _ in range(1 + VALID_SECRETS)]
+        (tenant, sender): [kept.create(tenant, sender, "faults") for _ in range(1 + VALID_SECRETS)]
         for tenant in TENANTS
-        for sender in SENDERS
+        for sender in ("github", "gitlab")
     }
     front = Front(one, tokens, secrets)
     front.ready()

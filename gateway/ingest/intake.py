@@ -69,8 +69,15 @@ class Intake:
                 return
             if isinstance(row, Refusal):
                 refusals.add(row)
-            elif not caller.owns(row.record.project):
-                bad = BadRecord("project", row.record.project, f"is not under {caller.tenant}/, whose token this is")
-                refusals.add(refused(row.file, row.place, bad))
+            elif isinstance(own := owned(row, caller), Refusal):
+                refusals.add(own)
             else:
                 yield message(topic_of(row.record), row.record, namespace=self._namespace, source=SOURCE)
+
+
+def owned(row: Row, caller: Caller) -> Row | Refusal:
+    """The row, or its refusal when its project is not the caller's."""
+    if caller.owns(row.record.project):
+        return row
+    bad = BadRecord("project", row.record.project, f"is not under {caller.tenant}/, whose token this is")
+    return refused(row.file, row.place, bad)

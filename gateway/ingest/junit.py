@@ -14,7 +14,7 @@ out, since runners write them.
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import BinaryIO
 from xml.sax.handler import ContentHandler
@@ -250,21 +250,25 @@ def _executions(case: _Case) -> Iterator[tuple[TestOutcome, _Told | None, bool]]
             yield _OUTCOMES[told.tag], told, False
 
 
-def _full_parts(tests: _Tests, *, is_last: bool) -> Iterator[bytes]:
-    """Takes the tests that fill whole parts (all, at the last) and gives the JSON of each part."""
+def parts(tests: Iterable[TestExecution]) -> Iterator[list[TestExecution]]:
+    """The tests in parts as large as a part may be; the last has what is left, and may be empty."""
     part: list[TestExecution] = []
     size = 0
-    for test in tests.done:
+    for test in tests:
         own = len(msgspec.json.encode(test)) + 1
         if len(part) == PART_TESTS or (part and size + own > LARGEST_PART):
-            yield msgspec.json.encode(part)
+            yield part
             part, size = [], 0
         part.append(test)
         size += own
-    tests.done = part
-    if is_last:
-        yield msgspec.json.encode(part)
-        tests.done = []
+    yield part
+
+
+def _full_parts(tests: _Tests, *, is_last: bool) -> Iterator[bytes]:
+    """Takes the tests that fill whole parts (all, at the last) and gives the JSON of each part."""
+    *full, left = parts(tests.done)
+    tests.done = [] if is_last else left
+    yield from map(msgspec.json.encode, [*full, left] if is_last else full)
 
 
 def _time(text: str) -> int | None:

@@ -1,125 +1,45 @@
-"""POST /api/v1/ingest/…: what a CI system says, onto the log.
+"""POST /api/v1/ingest/{events,junit,cdevents,otlp}: what a CI system says with a token of the scope ingest."""
 
-202: the broker has acknowledged every record that was accepted; the body says how many, how many had come before and
-what was refused and why. 422 where all was refused. 503 with Retry-After where the broker or the gateway is too busy:
-nothing is lost by sending the same again.
-"""
-
-import asyncio
-import io
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
-import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
-from contracts.errors import BadRecord, Misconfigured, Unavailable
+from contracts.errors import BadRecord
 from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
-from gateway.ingest import cdevents, cloudevents, events, uploads, webhooks
-from gateway.ingest.answer import Answer
-from gateway.ingest.authors import Authors
-from gateway.ingest.body import Body, Caps, received
-from gateway.ingest.intake import Intake
-from gateway.ingest.meter import Meter, metered
-from gateway.ingest.places import Places
+from gateway.ingest import cdevents, cloudevents, events, otlp, spans, uploads
+from gateway.ingest.desk import RESPONSES, Desk, delivery_of, told
+from gateway.ingest.intake import Intake, owned
+from gateway.ingest.meter import metered
 from gateway.ingest.refusal import Refusal
-from gateway.ingest.row import Row
-from gateway.ingest.seen import Delivery
-from gateway.ingest.webhooks import LARGEST, SENDERS
-from gateway.tenants import TENANT_PATTERN
-
-AT_ONCE, PLACE_WAIT_S = 24, 5.0
-"""Bodies that are read into rows at a time, fewer while large documents are; another waits for so long, and is then
-asked to come again."""
-BODIES = 128
-"""Bodies that may be coming at a time, from those with a token and from webhooks each: who dawdles is in nobody else's
-way."""
-LONGEST_KEY = 255
-WEBHOOK_S = 8.0
-"""A webhook is answered within this: GitHub waits 10 s."""
-RETRY = {"Retry-After": "2"}
-
-RESPONSES: dict[int | str, dict[str, str]] = {
-    200: {"description": "nothing to accept; a webhook that is genuine is never answered 422"},
-    202: {"description": "on the log: accepted, duplicate and refused are counted"},
-    400: {"description": "the body ended too soon, or is not what its headers say"},
-    401: {"description": "no token or secret that opens anything"},
-    403: {"description": "the token lacks the scope ingest"},
-    408: {"description": "the body did not come in time"},
-    409: {"description": "the namespace is a replay's"},
-    413: {"description": "the body is too large"},
-    415: {"description": "the body's encoding is not read"},
-    422: {"description": "all was refused, or a parameter is wrong"},
-    429: {"description": "more than the token, or the sender of webhooks, may send in a minute or a day"},
-    503: {"description": "too busy, or the broker is away: send it again"},
-}
-
-Secrets = Callable[[str, str], list[str] | None]
-"""(tenant, sender) -> the secrets that are valid, None where there is none; raises Unavailable."""
+from gateway.ingest.row import Row, in_time
 
 
-def ingest(
-    callers: Callers, secrets: Secrets, intake: Intake | None, authors: Authors, meter: Meter, caps: Caps
-) -> APIRouter:
-    """The routes; without an `intake`, in a replay's namespace, all of them answer 409."""
+def ingest(desk: Desk, callers: Callers) -> APIRouter:
+    """The routes of those who show a token."""
     router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
-    mine = Depends(metered(allowed(callers, "ingest"), meter))
-    places, coming, hooks = Places(AT_ONCE, PLACE_WAIT_S), asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
-
-    def living() -> Intake:
-        if intake is None:
-            raise HTTPException(409, "the clock of this namespace is a replay's: use `argus replay`")
-        return intake
-
-    @asynccontextmanager
-    async def counted(request: Request, caller: Caller, within: Caps = caps) -> AsyncIterator[Body]:
-        async with _body(request, coming, within) as body:
-            await run_in_threadpool(meter.received, caller, body.received)
-            yield body
-
-    async def answer(
-        into: Intake,
-        request: Request,
-        caller: Caller,
-        delivery: Delivery,
-        read: Iterator[Row | Refusal],
-        *,
-        document: int = 0,
-        deadline_s: float | None = None,
-    ) -> Answer:
-        """`document` is the size in bytes of what is read whole."""
-        route = request.url.path.rpartition("/")[2]
-        try:
-            async with places.taken(document):
-                return await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=deadline_s)
-        except TimeoutError as busy:
-            raise HTTPException(503, "too many bodies are being read already", headers=RETRY) from busy
-        except BadRecord as bad:
-            raise HTTPException(422, str(bad)) from bad
-        except Unavailable as gone:
-            raise HTTPException(503, str(gone), headers=RETRY) from gone
+    mine, living = Depends(metered(allowed(callers, "ingest"), desk.meter)), Depends(desk.living)
 
     @router.post("/events", status_code=202)
     async def take_events(
-        request: Request, caller: Annotated[Caller, mine], into: Annotated[Intake, Depends(living)]
+        request: Request, caller: Annotated[Caller, mine], into: Annotated[Intake, living]
     ) -> Response:
-        """Job executions and parts of test reports: one, an array of them, or JSON Lines; gzip or plain."""
-        async with counted(request, caller) as body:
+        """Our records: one, an array of them, or JSON Lines; gzip or plain."""
+        async with desk.body(request, caller) as body:
             kind = request.headers.get("content-type", "")
             document = min(body.size, events.LARGEST_DOCUMENT) if events.is_document(kind) else 0
             read = events.read(body, kind)
-            return _told(await answer(into, request, caller, _delivery(request, body.digest), read, document=document))
+            delivery = delivery_of(request, body.digest)
+            return told(await desk.answer(into, request, caller, delivery, read, document=document))
 
     @router.post("/junit", status_code=202)
     async def take_junit(
         request: Request,
         caller: Annotated[Caller, mine],
-        into: Annotated[Intake, Depends(living)],
+        into: Annotated[Intake, living],
         project: Annotated[str, Query(description="<tenant>/<name>")],
         run: Annotated[str, Query(description="id of the pipeline execution")],
         job: Annotated[str, Query(description="the CI job that ran the tests")],
@@ -139,94 +59,56 @@ def ingest(
         except BadRecord as bad:
             raise HTTPException(422, str(bad)) from bad
         async with (
-            counted(request, caller) as body,
+            desk.body(request, caller) as body,
             uploads.uploaded(body, request.headers, part, report, into.now_ms()) as upload,
         ):
-            delivery = _delivery(request, f"{upload.digest} {request.url.query}")
-            return _told(await answer(into, request, caller, delivery, upload.rows))
+            delivery = delivery_of(request, f"{upload.digest} {request.url.query}")
+            return told(await desk.answer(into, request, caller, delivery, upload.rows))
 
     @router.post("/cdevents", status_code=202)
     async def take_cdevents(
         request: Request,
         caller: Annotated[Caller, mine],
-        into: Annotated[Intake, Depends(living)],
+        into: Annotated[Intake, living],
         defaults: Annotated[cdevents.Defaults, Depends()],
     ) -> Response:
         """CDEvents as CloudEvents in binary, structured or batch mode; the parameters say what the events do not."""
-        capped = replace(caps, received=cloudevents.LARGEST, inflated=cloudevents.LARGEST)
-        async with counted(request, caller, capped) as body:
+        capped = replace(desk.caps, received=cloudevents.LARGEST, inflated=cloudevents.LARGEST)
+        async with desk.body(request, caller, capped) as body:
             whole = await run_in_threadpool(body.file.read)
             name = await run_in_threadpool(cloudevents.name, whole, request.headers)
-            delivery = _delivery(request, f"{body.digest} {request.url.query}", name)
+            delivery = delivery_of(request, f"{body.digest} {request.url.query}", name)
             read = cdevents.read(whole, request.headers, defaults)
-            return _told(await answer(into, request, caller, delivery, read, document=body.size))
+            return told(await desk.answer(into, request, caller, delivery, read, document=body.size))
 
-    async def take_webhook(request: Request, into: Intake, name: str, tenant: str) -> Response:
-        """Who cannot be told genuine is refused before his body is waited for, where that can be seen by then."""
-        sender, stranger = SENDERS[name], HTTPException(401, f"no secret of tenant {tenant!r} for {name} fits this")
-        try:
-            valid = await run_in_threadpool(secrets, tenant, name)
-        except (Unavailable, Misconfigured) as gone:
-            raise HTTPException(503, str(gone), headers=RETRY) from gone
-        now_s, signed = into.now_ms() / 1000, sender.signature in request.headers
-        if not valid or not (signed or sender.genuine(io.BytesIO(), request.headers, valid, now_s)):
-            raise stranger
-        caller = Caller(name, tenant, frozenset({"ingest"}))
-        meter.refuse_spent(caller)
-        capped = replace(caps, received=LARGEST, inflated=LARGEST, wait_s=WEBHOOK_S)
-        async with _body(request, hooks, capped) as body:
-            if signed and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid, now_s):
-                raise stranger
-            await run_in_threadpool(meter.webhook, caller, body.received)  # no stranger spends what is a tenant's
-            body.file.seek(0)
-            whole = await run_in_threadpool(body.file.read)
-            read = webhooks.read(sender, whole, request.headers, authors)
-            delivery = Delivery(body.digest, body.digest)
-            told = await answer(into, request, caller, delivery, read, document=body.size, deadline_s=WEBHOOK_S)
-            # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it
-            return _told(told, 202 if told.status() == 202 else 200)
+    @router.post("/otlp/v1/traces", status_code=200)
+    @router.post("/otlp", status_code=200)
+    async def take_spans(
+        request: Request,
+        caller: Annotated[Caller, mine],
+        into: Annotated[Intake, living],
+        project: Annotated[str | None, Query(description="<tenant>/<name>, where the spans do not say")] = None,
+    ) -> Response:
+        """Spans of OpenTelemetry in protobuf or JSON: tasks, tests and deploys by its conventions for CI."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in otlp.LARGEST:
+            raise HTTPException(415, f"Content-Type: {kind[:40]!r} is not read; send {' or '.join(otlp.LARGEST)}")
+        now_ms = into.now_ms()
 
-    whose = Query(description="the tenant whose secret it has", pattern=TENANT_PATTERN)
+        def fits(row: Row) -> Row | Refusal:
+            own = owned(row, caller)
+            return in_time(own, now_ms) if isinstance(own, Row) else own
 
-    @router.post("/github", status_code=202)
-    async def take_github(
-        request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
-    ) -> Response:  # fmt: skip
-        """A webhook of GitHub, signed: jobs, runs that failed to start, checks, commits, pull requests and deployments;
-        other events tell nothing."""
-        return await take_webhook(request, into, "github", tenant)
+        def read(document: BinaryIO) -> Iterator[Row | Refusal]:
+            try:
+                yield from spans.read(otlp.read(document.read(), kind), project, fits)
+            except BadRecord as bad:
+                raise HTTPException(400, str(bad)) from bad
 
-    @router.post("/gitlab", status_code=202)
-    async def take_gitlab(
-        request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
-    ) -> Response:  # fmt: skip
-        """A webhook of GitLab, signed or with its secret token: jobs, pipelines that failed without one, commits, merge
-        requests and deployments; other events tell nothing."""
-        return await take_webhook(request, into, "gitlab", tenant)
+        capped = replace(desk.caps, received=otlp.LARGEST[kind], inflated=otlp.LARGEST[kind])
+        async with desk.body(request, caller, capped) as body:
+            delivery = delivery_of(request, f"{body.digest} {request.url.query}")
+            answer = await desk.answer(into, request, caller, delivery, read(body.file), document=body.size)
+            return Response(otlp.told(answer, kind), media_type=kind)
 
     return router
-
-
-@asynccontextmanager
-async def _body(request: Request, gate: asyncio.Semaphore, caps: Caps) -> AsyncIterator[Body]:
-    if gate.locked():
-        raise HTTPException(503, f"{BODIES} bodies are coming already", headers=RETRY)
-    async with gate:
-        try:
-            body = await received(request.stream(), request.headers.get("content-encoding", ""), caps)
-        except ClientDisconnect as gone:
-            raise HTTPException(400, "the body ended too soon") from gone
-        with body.file:
-            yield body
-
-
-def _delivery(request: Request, digest: str, name: str | None = None) -> Delivery:
-    """As its sender calls it by the header, else by `name`, else by what it says."""
-    key = request.headers.get("idempotency-key", "")
-    if len(key) > LONGEST_KEY:
-        raise HTTPException(400, f"Idempotency-Key has more than {LONGEST_KEY} characters")
-    return Delivery(f"key {key}" if key else name or f"content {digest}", digest)
-
-
-def _told(answer: Answer, status: int | None = None) -> Response:
-    return Response(msgspec.json.encode(answer), status or answer.status(), media_type="application/json")

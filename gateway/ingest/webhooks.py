@@ -4,12 +4,13 @@ What a delivery tells of is taken; one that tells of nothing we keep is taken no
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO
 from urllib.parse import parse_qs
 
 from contracts.errors import BadRecord
-from gateway.ingest import github, gitlab
+from gateway.ingest import github, gitlab, sentry
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import MIB
 from gateway.ingest.claims import Claim, Fields, document, rows
@@ -24,20 +25,28 @@ FILE = "delivery"
 
 @dataclass(frozen=True)
 class Sender:
-    """One CI system: how its deliveries are told genuine, at which epoch second, and what one tells.
+    """One system: how its deliveries are told genuine, at which epoch second, and what one tells.
 
-    `signature` is the header that has the signature over a body: without it, the body proves nothing.
+    `signature` is the header that has the signature over a body: without it, the body proves nothing. `gives_secret`:
+    its secrets are made by itself, and ours would be nothing to it.
     """
 
     genuine: Callable[[BinaryIO, Mapping[str, str], Iterable[str], float], bool]
     claims: Callable[[Fields, Mapping[str, str], Authors], Iterator[Claim]]
     signature: str
+    gives_secret: bool = False
 
 
 SENDERS = {
     "github": Sender(github.genuine, github.claims, github.SIGNATURE),
     "gitlab": Sender(gitlab.genuine, gitlab.claims, gitlab.SIGNATURE),
+    "sentry": Sender(sentry.genuine, partial(sentry.claims, {}), sentry.SIGNATURE, gives_secret=True),
 }
+
+
+def sentry_to(belongs: Mapping[str, str]) -> Sender:
+    """Sentry, whose projects belong to these of ours, by their slugs."""
+    return replace(SENDERS["sentry"], claims=partial(sentry.claims, belongs))
 
 
 def read(sender: Sender, body: bytes, headers: Mapping[str, str], authors: Authors) -> Iterator[Row | Refusal]:

@@ -19,14 +19,18 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from contracts.errors import Misconfigured
 from contracts.records import JobExecution, TestReportPart, decode
 from contracts.topics import CHANGES, DEPLOYS, PRODUCTION_ERRORS, RUNS, TEST_RESULTS, Topic
 from feature_store.migrate import migrate
+from gateway.ingest.otlp import JSON, PROTOBUF
 from gateway.processes import gateway
-from gateway.tenants import Tenants, registry
+from gateway.tenants import Tenants
+from gateway.webhook_secrets import WebhookSecrets
 from tests.conftest import Stack
 from tests.stack.flow import Flow, eventually, flow, free_port, now_ms, running
 from tests.stack.topic_reading import everything, split
+from tests.unit.gateway.ingest.otlp_requests import Told, in_json, protobuf
 
 ROOT = Path(__file__).parents[2]
 JUNIT = '<testsuite name="s"><testcase classname="c" name="{}"/></testsuite>'
@@ -51,7 +55,11 @@ def ready(day: Flow) -> bool:
 
 
 def tenants_of(day: Flow) -> Tenants:
-    return registry(day.settings, partial(datetime.now, UTC))
+    return Tenants.of(day.settings, partial(datetime.now, UTC))
+
+
+def secrets_of(day: Flow) -> WebhookSecrets:
+    return WebhookSecrets.of(day.settings, partial(datetime.now, UTC))
 
 
 def token(day: Flow, *scopes: str, tenant: str = "acme") -> str:
@@ -164,7 +172,7 @@ def test_who_shows_no_token_or_the_wrong_one_gets_nowhere(day: Flow) -> None:
 def test_a_signed_webhook_is_a_job_execution_and_a_forged_one_is_nothing(day: Flow) -> None:
     tenants = tenants_of(day)
     tenants.create("acme", "test")
-    old, new, newest = (tenants.create_webhook_secret("acme", "github", "test") for _ in range(3))
+    old, new, newest = (secrets_of(day).create("acme", "github", "test") for _ in range(3))
     finished = datetime.fromtimestamp(now_ms() // 1000, UTC).isoformat()
     job = {
         "run_id": 4711, "run_attempt": 2, "name": "unit", "conclusion": "failure", "workflow_name": "ci",
@@ -248,7 +256,7 @@ def test_cdevents_come_in_binary_structured_and_batch_mode_and_are_known_by_thei
 def test_a_webhook_of_gitlab_is_genuine_by_its_signature_or_by_its_token(day: Flow) -> None:
     tenants = tenants_of(day)
     tenants.create("acme", "test")
-    secret = tenants.create_webhook_secret("acme", "gitlab", "test")
+    secret = secrets_of(day).create("acme", "gitlab", "test")
     commit = {"id": "abc", "timestamp": "2026-01-01T00:00:00Z", "message": "fix: door", "added": ["door.py"]}
     with calling(day, None) as client:
 
@@ -265,6 +273,72 @@ def test_a_webhook_of_gitlab_is_genuine_by_its_signature_or_by_its_token(day: Fl
         assert [post(1, now_s), post(2, None, **{"X-Gitlab-Token": secret})] == [202, 202]
         assert [post(3, now_s - 400), post(4, None, **{"X-Gitlab-Token": "no"}), post(5, None)] == [401, 401, 401]
     assert {(one.commit, one.is_fix, one.files_changed) for one in on_log(day, CHANGES)} == {("abc", True, 1)}
+
+
+def test_an_error_of_sentry_signed_with_its_own_secret_is_on_the_log(day: Flow) -> None:
+    tenants = tenants_of(day)
+    tenants.create("acme", "test")
+    with pytest.raises(Misconfigured, match="--secret-file"):
+        secrets_of(day).create("acme", "sentry", "test")
+    with pytest.raises(Misconfigured, match="5 characters"):
+        secrets_of(day).keep("acme", "sentry", "short", "test")
+    for _ in range(2):
+        secrets_of(day).keep("acme", "sentry", "client-secret-of-sentry", "test")
+    seen = datetime.fromtimestamp(now_ms() // 1000, UTC).isoformat()
+    issue = {"id": "7", "title": "TypeError", "lastSeen": seen, "project": {"slug": "front-end"}, "count": "3"}
+    body = json.dumps({"action": "created", "data": {"issue": issue}}).encode()
+    signed = hmac.new(b"client-secret-of-sentry", body, "sha256").hexdigest()
+    with calling(day, None) as client:
+
+        def post(signature: str, *projects: str) -> httpx.Response:
+            headers = {"Sentry-Hook-Resource": "issue", "Sentry-Hook-Signature": signature}
+            params = {"tenant": "acme", "project": projects}
+            return client.post("/ingest/sentry", params=params, content=body, headers=headers)
+
+        assert [post(signed).status_code, post(signed, "acme").status_code] == [422, 422], "whose it is is not told"
+        assert post("0" * 64, "acme/app").status_code == 401
+        foreign = post(signed, "globex/app")
+        assert (foreign.status_code, foreign.json()["refused"]) == (200, 1)
+        assert post(signed, "front-end:acme/web", "acme/app").json()["accepted"] == 1
+        assert post(signed, "front-end:acme/web", "acme/app").json()["duplicate"] == 1
+    (found,) = on_log(day, PRODUCTION_ERRORS)
+    assert (found.project, found.error, found.service, found.count) == ("acme/web", "7", "front-end", 3)
+
+
+def test_spans_of_ci_are_on_the_log_and_the_exporter_hears_which_are_not(day: Flow) -> None:
+    whose = {"vcs.repository.url.full": "https://github.com/acme/app", "cicd.pipeline.run.id": "7"}
+    task = {"cicd.pipeline.task.name": "unit", "cicd.pipeline.task.run.result": "failure"}
+    test = {"cicd.pipeline.task.name": "unit", "test.case.name": "adds", "test.case.result.status": "fail"}
+    deploy = {"deployment.id": "1", "deployment.status": "failed", "deployment.environment.name": "production"}
+    now = now_ms()
+    spans = [
+        Told(at, one, ended_ms=now) for at, one in enumerate((task, test, {**test, "test.case.name": "b"}, deploy))
+    ]
+    foreign = Told(7, {**task, "argus.project": "globex/app"}, ended_ms=now)
+    late = Told(8, test, ended_ms=1_600_000_000_000)
+    with calling(day, token(day, "ingest")) as client:
+
+        def post(path: str, kind: str, body: bytes) -> httpx.Response:
+            headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+            return client.post(f"/ingest/otlp{path}", content=gzip.compress(body), headers=headers)
+
+        whole = post("/v1/traces", PROTOBUF, protobuf(spans, whose))
+        assert (whole.status_code, whole.headers["content-type"], whole.content) == (200, PROTOBUF, b"")
+        again = post("", JSON, in_json([*spans, foreign, late], whose))
+        partial = again.json()["partialSuccess"]
+        assert (again.status_code, partial["rejectedSpans"]) == (200, "2")
+        assert "globex/app" in partial["errorMessage"]
+        assert "older than 24 h" in partial["errorMessage"]
+        assert post("/v1/traces", PROTOBUF, b"{}").status_code == 400
+        assert post("/v1/traces", "text/plain", b"").status_code == 415
+        assert post("", JSON, b" " * 3_000_000).status_code == 413
+    with calling(day, None) as client:
+        assert client.post("/ingest/otlp/v1/traces", content=b"").status_code == 401
+    jobs, parts, steps = on_log(day, RUNS), on_log(day, TEST_RESULTS), on_log(day, DEPLOYS)
+    assert [len(jobs), len(parts), len(steps)] == [2, 2, 2]
+    assert [one[0] == one[1] for one in (jobs, parts, steps)] == [True] * 3, "both encodings say the same"
+    assert (jobs[0].project, jobs[0].run, jobs[0].job, steps[0].state) == ("acme/app", "7", "unit", "failed")
+    assert [one.test for one in parts[0].tests] == ["::::adds", "::::b"]
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not on this machine")

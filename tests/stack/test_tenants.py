@@ -22,7 +22,8 @@ from feature_store.connections import postgres_connection
 from feature_store.migrate import migrate
 from feature_store.processes import history_writer, online_writer
 from gateway.processes import gateway
-from gateway.tenants import Tenants, registry
+from gateway.tenants import Tenants
+from gateway.webhook_secrets import WebhookSecrets
 from tests.conftest import Stack
 from tests.stack.flow import Flow, eventually, flow, free_port, health, now_ms, running
 from tests.stack.topic_reading import everything
@@ -59,7 +60,11 @@ def answers(day: Flow) -> bool:
 
 
 def tenants_of(day: Flow, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Tenants:
-    return registry(day.settings, now)
+    return Tenants.of(day.settings, now)
+
+
+def secrets_of(day: Flow) -> WebhookSecrets:
+    return WebhookSecrets.of(day.settings, lambda: datetime.now(UTC))
 
 
 def created(day: Flow, name: str, **limits: int) -> str:
@@ -136,7 +141,7 @@ def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begin
     stack: Stack, day: Flow, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokens = {tenant: created(day, tenant) for tenant in ("acme", "acme2")}
-    tenants_of(day).create_webhook_secret("acme", "github", "test")
+    secrets_of(day).create("acme", "github", "test")
     fill(day, tokens["acme"], MINE)
     fill(day, tokens["acme2"], NEIGHBOUR)
     stores = {"valkey", RUNS.name, *(topic.name for topic in TOPICS if topic.cleanup != "delete")}
@@ -250,7 +255,7 @@ def test_a_token_that_had_its_minute_or_its_day_is_asked_to_come_later(day: Flow
 
 def test_genuine_webhooks_are_limited_and_forged_ones_spend_nothing(day: Flow) -> None:
     tenants_of(day).create("hooked", "test")
-    secret = tenants_of(day).create_webhook_secret("hooked", "github", "test")
+    secret = secrets_of(day).create("hooked", "github", "test")
 
     def hook(key: str) -> int:
         signed = hmac.new(key.encode(), b"{}", "sha256").hexdigest()
