@@ -9,6 +9,7 @@ from gateway.callers import Caller
 from gateway.ingest.answer import MOST_LISTED, Answer
 from gateway.ingest.door import Door
 from gateway.ingest.publish import SOURCE
+from gateway.ingest.redaction import redacted
 from gateway.ingest.refusal import Refusal, Refusals, refusal, refused
 from gateway.ingest.row import Row, live
 from gateway.ingest.seen import Delivery, Seen
@@ -73,4 +74,4 @@ class Intake:
                 bad = BadRecord("project", row.record.project, f"is not under {caller.tenant}/, whose token this is")
                 refusals.add(refused(row.file, row.place, bad))
             else:
-                yield message(topic_of(row.record), row.record, namespace=self._namespace, source=SOURCE)
+                yield message(topic_of(row.record), redacted(row.record), namespace=self._namespace, source=SOURCE)

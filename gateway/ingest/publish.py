@@ -1,9 +1,10 @@
-"""From rows to the log: each record to its topic, each acknowledged; what was refused is handed back by name."""
+"""From rows to the log: each record to its topic, without secrets, each acknowledged; refusals are handed back."""
 
 from collections.abc import Callable, Iterable
 
 from contracts.delivery import Delivery
 from contracts.topics import message, topic_of
+from gateway.ingest.redaction import redacted
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 
@@ -25,5 +26,5 @@ def publish(
         if isinstance(row, Refusal):
             on_refusal(row)
         else:
-            delivery.send(message(topic_of(row.record), row.record, namespace=namespace, source=SOURCE))
+            delivery.send(message(topic_of(row.record), redacted(row.record), namespace=namespace, source=SOURCE))
     return delivery.finish()
