@@ -61,7 +61,7 @@ TOKENS = [
 OTHERS = [
     ("private-key", "could not load\n{}\nfor host", PEM.format("RSA ")),
     ("private-key", "key is {}\nat a.b(C.java:1)", PEM.format("OPENSSH ")),
-    ("private-key", "key: {}", PEM.format("")[:80]),  # its end was cut off
+    ("private-key", "key: {}", PEM.format("")[:70]),  # its end was cut off
     ("authorization", '> curl -H "Authorization: Bearer {}" https://example.org', "8f3e0d" + LETTERS[:20]),
     ("authorization", "authorization: basic {}", "dXNlcjpwYXNz"),
     ("authorization", "{{'Authorization': 'token {}'}}", LETTERS[:20]),
