@@ -18,6 +18,7 @@ from argus.commands import (
     simulate,
     stack,
     tenants,
+    tests,
     topics,
     writers,
 )
@@ -55,6 +56,7 @@ app.add_typer(features.app, name="features")
 app.command("gateway")(gateway.gateway)
 app.add_typer(tenants.tenants, name="tenant")
 app.add_typer(tenants.tokens, name="token")
+app.add_typer(tests.app, name="tests")
 app.command("tick")(gateway.tick)
 
 

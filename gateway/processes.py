@@ -77,7 +77,10 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     )
     waits = {"linger.ms": 2, "delivery.timeout.ms": round(ACKNOWLEDGED_S * 1000)}
     door = Door(partial(producer, settings.kafka, **QUEUE, **waits), deadline_s=ACKNOWLEDGED_S)
-    intake = Intake(door, Seen(client, settings.namespace), namespace=settings.namespace, now_ms=now_ms)
+    aliases = Remembered(tenants.aliases, time.monotonic)
+    intake = Intake(
+        door, Seen(client, settings.namespace), aliases=aliases, namespace=settings.namespace, now_ms=now_ms
+    )
     app = application(
         read=Reader(client, settings.namespace, now_ms).read,
         callers=callers,

@@ -123,7 +123,7 @@ def speed_of(text: str) -> float | None:
 
 
 def arrivals(paths: list[Path], how: "Reading", refusals: inputs.Listed, moved: inputs.Moved) -> "Iterator[Arrival]":
-    """Rows without secrets, arriving when their file says, else when they happened; a report without tests has no time."""
+    """Rows without secrets, arriving when their file says, else when they happened; an empty report has no time."""
     from gateway.ingest.files import rows
     from gateway.ingest.redaction import redacted
     from gateway.ingest.refusal import Refusal, refusal

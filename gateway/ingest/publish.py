@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from contracts.delivery import Delivery
 from contracts.topics import message, topic_of
+from gateway.ingest.aliases import Aliases, renamed
 from gateway.ingest.redaction import redacted
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
@@ -15,6 +16,7 @@ def publish(
     read: Iterable[Row | Refusal],
     *,
     delivery: Delivery,
+    aliases: Aliases,
     namespace: str,
     on_refusal: Callable[[Refusal], None],
 ) -> int:
@@ -26,5 +28,6 @@ def publish(
         if isinstance(row, Refusal):
             on_refusal(row)
         else:
-            delivery.send(message(topic_of(row.record), redacted(row.record), namespace=namespace, source=SOURCE))
+            record = renamed(redacted(row.record), aliases)
+            delivery.send(message(topic_of(record), record, namespace=namespace, source=SOURCE))
     return delivery.finish()
