@@ -17,18 +17,14 @@ from msgspec import Struct
 from psycopg.rows import class_row
 
 from contracts.errors import Misconfigured, Unavailable
-from contracts.records import checked
 from contracts.settings import Settings
 from feature_store.connections import POSTGRES_AWAY, bounded, postgres_connection
-from gateway.ingest.aliases import TestAlias, check, ends
 from gateway.ingest.webhooks import SENDERS
 
 T = TypeVar("T")
 
 SCOPES = ("ingest", "read", "gate", "admin")
 VALID_SECRETS = 2
-MOST_ALIASES = 10_000
-"""Renamed tests of one tenant: a gateway keeps them all."""
 TIMEOUT_S = 5.0
 TENANT_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
 _SHOWN = re.compile(r"argus_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
@@ -199,70 +195,6 @@ class Tenants:
             return [secret for (secret,) in rows] or None
 
         return self._in_one(run)
-
-    def add_alias(self, project: str, old: str, new: str, actor: str) -> None:
-        """In a project the test `old` is called `new` now.
-
-        Raises BadRecord for what is no project or test, and Misconfigured where the tenant does not exist or has too
-        many, `old` is an alias already, or `new` leads back to it.
-        """
-        one = checked(TestAlias, {"project": project, "old": old, "new": new, "since": self._now()})
-        tenant = project.partition("/")[0]
-
-        def run(connection: psycopg.Connection) -> None:
-            # one at a time in a tenant: two could lead to one another
-            if not connection.execute("SELECT FROM tenant WHERE name = %s FOR UPDATE", [tenant]).rowcount:
-                raise _no_tenant(tenant)
-            known = self._aliases(connection, tenant)
-            if sum(map(len, known.values())) >= MOST_ALIASES:
-                raise Misconfigured(f"tenant {tenant!r} has {MOST_ALIASES} aliases, the most there may be")
-            check(one, known.get(project, {}))
-            connection.execute(
-                "INSERT INTO test_alias VALUES (%s, %s, %s, %s, %s)", [tenant, project, old, new, one.since]
-            )
-            self._note(connection, tenant, actor, "test alias added", f"{project} {old} -> {new}")
-
-        self._in_one(run)
-
-    def remove_alias(self, project: str, old: str, actor: str) -> None:
-        """The test `old` of a project is one of its own again. Raises Misconfigured where it was no alias."""
-
-        def run(connection: psycopg.Connection) -> None:
-            row = connection.execute(
-                "DELETE FROM test_alias WHERE project = %s AND old_test = %s RETURNING tenant, new_test", [project, old]
-            ).fetchone()
-            if row is None:
-                raise Misconfigured(f"{old!r} is no alias in {project}: argus tests aliases {project}")
-            self._note(connection, row[0], actor, "test alias removed", f"{project} {old} -> {row[1]}")
-
-        self._in_one(run)
-
-    def test_aliases(self, project: str) -> list[TestAlias]:
-        """The aliases of a project, the oldest first."""
-
-        def run(connection: psycopg.Connection) -> list[TestAlias]:
-            rows = connection.execute(
-                "SELECT project, old_test, new_test, since FROM test_alias WHERE project = %s ORDER BY since, old_test",
-                [project],
-            )
-            return [TestAlias(*row) for row in rows]
-
-        return self._in_one(run)
-
-    def aliases(self, tenant: str) -> dict[str, dict[str, str]]:
-        """By project and old id, what a tenant's tests are called in the end; none where there is no table yet."""
-        try:
-            known = self._in_one(lambda connection: self._aliases(connection, tenant))
-        except Misconfigured:
-            return {}
-        return {project: ends(new_of) for project, new_of in known.items()}
-
-    def _aliases(self, connection: psycopg.Connection, tenant: str) -> dict[str, dict[str, str]]:
-        known: dict[str, dict[str, str]] = {}
-        rows = connection.execute("SELECT project, old_test, new_test FROM test_alias WHERE tenant = %s", [tenant])
-        for project, old, new in rows:
-            known.setdefault(project, {})[old] = new
-        return known
 
     def _note(self, connection: psycopg.Connection, tenant: str, actor: str, action: str, subject: str) -> None:
         connection.execute(

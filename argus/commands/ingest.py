@@ -40,11 +40,11 @@ def ingest(
     from contracts.errors import Misconfigured
     from contracts.settings import read_settings
     from feature_store.log import producer
+    from gateway.aliases import alias_registry
     from gateway.ingest.files import found, newest_ms, rows, shift_to
     from gateway.ingest.publish import publish
     from gateway.ingest.row import live
     from gateway.remembered import Remembered
-    from gateway.tenants import registry
 
     settings = read_settings()
     if settings.clock == "replay":
@@ -67,7 +67,7 @@ def ingest(
         settings.kafka,
         **{"linger.ms": 20, "compression.type": "lz4", "delivery.timeout.ms": round(deadline_s * 1000)},
     )
-    aliases = Remembered(registry(settings, partial(datetime.now, UTC)).aliases, time.monotonic)
+    aliases = Remembered(alias_registry(settings, partial(datetime.now, UTC)).known, time.monotonic)
     delivery = Delivery(sender, stall_s=deadline_s, clock=time.monotonic)
     with inputs.bar(size, "publishing", quiet=as_json) as moved:
         accepted = publish(

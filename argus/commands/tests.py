@@ -8,7 +8,7 @@ import typer
 from argus.commands.tenants import ACTOR
 
 if TYPE_CHECKING:
-    from gateway.tenants import Tenants
+    from gateway.aliases import TestAliases
 
 app = typer.Typer(help="Tests: which were renamed.", no_args_is_help=True)
 
@@ -22,14 +22,14 @@ def alias(project: Project, old: Old, new: Annotated[str, typer.Argument(metavar
 
     What came in before stays as it is. A test renamed twice is followed to its last name.
     """
-    _registry().add_alias(project, old, new, ACTOR)
+    _registry().add(project, old, new, ACTOR)
     print(f"{old} is {new} in {project}")
 
 
 @app.command("aliases")
 def aliases(project: Project, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
     """Print the tests of a project that were renamed, the oldest first."""
-    found = _registry().test_aliases(project)
+    found = _registry().listed(project)
     if as_json:
         told = [{"old": one.old, "new": one.new, "since": one.since.isoformat(timespec="seconds")} for one in found]
         print(json.dumps(told, indent=1))
@@ -41,15 +41,15 @@ def aliases(project: Project, as_json: Annotated[bool, typer.Option("--json", he
 @app.command("unalias")
 def unalias(project: Project, old: Old) -> None:
     """Take a test's old id for a test of its own again, from the next few seconds on."""
-    _registry().remove_alias(project, old, ACTOR)
+    _registry().remove(project, old, ACTOR)
     print(f"{old} is a test of its own in {project}")
 
 
-def _registry() -> "Tenants":
+def _registry() -> "TestAliases":
     from datetime import UTC, datetime
     from functools import partial
 
     from contracts.settings import read_settings
-    from gateway.tenants import registry
+    from gateway.aliases import alias_registry
 
-    return registry(read_settings(), partial(datetime.now, UTC))
+    return alias_registry(read_settings(), partial(datetime.now, UTC))

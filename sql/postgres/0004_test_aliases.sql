@@ -1,6 +1,6 @@
 -- test_alias: a test that was renamed; what comes in as old_test is taken for new_test. Chains are followed, none leads back.
 CREATE TABLE test_alias (
-    tenant   text        NOT NULL REFERENCES tenant,
+    tenant   text        NOT NULL REFERENCES tenant ON DELETE CASCADE,
     project  text        NOT NULL,   -- <tenant>/<name>
     old_test text        NOT NULL,   -- id of a test, as on the topic
     new_test text        NOT NULL,

@@ -25,6 +25,7 @@ from contracts.records import JobExecution, TestReportPart, decode
 from contracts.topics import RUNS, TEST_RESULTS, Topic
 from feature_store.connections import postgres_connection
 from feature_store.migrate import migrate
+from gateway.aliases import alias_registry
 from gateway.processes import gateway
 from gateway.tenants import Tenants, registry
 from tests.conftest import Stack
@@ -152,13 +153,13 @@ def test_the_reports_of_an_archive_come_without_secrets_and_a_renamed_test_has_i
         archive.writestr("a/x.xml", failing.format("old[1]", f"remote: {secret}"))
         archive.writestr("../b.xml", failing.format("other", "PGPASSWORD=hunter2 psql failed"))
         archive.writestr("inner.zip", b"PK")
-    shown, tenants = token(day, "ingest"), tenants_of(day)
-    tenants.add_alias("acme/app", "s::c::old[1]", "s::c::newer[1]", "test")
-    tenants.add_alias("acme/app", "s::c::newer[1]", "s::c::newest[1]", "test")
+    shown, aliases = token(day, "ingest"), alias_registry(day.settings, partial(datetime.now, UTC))
+    aliases.add("acme/app", "s::c::old[1]", "s::c::newer[1]", "test")
+    aliases.add("acme/app", "s::c::newer[1]", "s::c::newest[1]", "test")
     with pytest.raises(Misconfigured, match="leads back"):
-        tenants.add_alias("acme/app", "s::c::newest[1]", "s::c::old[1]", "test")
+        aliases.add("acme/app", "s::c::newest[1]", "s::c::old[1]", "test")
     with pytest.raises(Misconfigured, match="no tenant"):
-        tenants.add_alias("globex/app", "a", "b", "test")
+        aliases.add("globex/app", "a", "b", "test")
     with calling(day, shown) as client:
         told = client.post("/ingest/junit", params={**WHERE, "report": "modA"}, content=packed.getvalue()).json()
     assert (told["accepted"], told["refused"], told["refusals"][0]["place"]) == (2, 1, "inner.zip")
@@ -169,10 +170,10 @@ def test_the_reports_of_an_archive_come_without_secrets_and_a_renamed_test_has_i
     }
     renamed = tests["modA/a/x.xml"]
     assert (renamed.test, renamed.name, renamed.params) == ("s::c::newest[1]", "old", "1")
-    tenants.remove_alias("acme/app", "s::c::old[1]", "test")
-    assert [(one.old, one.new) for one in tenants.test_aliases("acme/app")] == [("s::c::newer[1]", "s::c::newest[1]")]
+    aliases.remove("acme/app", "s::c::old[1]", "test")
+    assert [(one.old, one.new) for one in aliases.listed("acme/app")] == [("s::c::newer[1]", "s::c::newest[1]")]
     with pytest.raises(Misconfigured, match="no alias"):
-        tenants.remove_alias("acme/app", "s::c::old[1]", "test")
+        aliases.remove("acme/app", "s::c::old[1]", "test")
     with postgres_connection(day.settings.postgres.get_secret_value(), day.settings.namespace, timeout_s=5) as audited:
         actions = [action for (action,) in audited.execute("SELECT action FROM audit ORDER BY id")]
     assert actions[-3:] == ["test alias added", "test alias added", "test alias removed"]
