@@ -194,8 +194,20 @@ def test_bombs_are_refused_soon_and_in_little_memory() -> None:
         assert all(isinstance(one, Refusal) for one in found), name
         assert time.monotonic() - began < 5, f"{name}: seconds on a busy machine"
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000, name
-    (shared,) = refused(overlapping(9, XML))
-    assert shared[1] == "is a member that shares its bytes with another"
+
+
+def test_each_bomb_is_refused_for_what_it_is() -> None:
+    shared = [("archive", "is a member that shares its bytes with another")]
+    assert refused(overlapping(9, XML)) == shared
+    stretched = bytearray(zipped({"a.xml": XML, "b.xml": XML}))
+    stretched[stretched.index(b"PK\x01\x02") + 20] += 20  # the list says that the first goes on into the second
+    assert refused(bytes(stretched)) == shared
+    for pack in (zipped, packed):
+        assert refused(pack({"a.xml": bytes(8 * MIB)}))[-1][1] == "times its size is the most it may inflate to"
+        assert refused(pack({"a.xml": bytes(8 * MIB)}), Caps(ratio=10_000)) == []
+    name = tarfile.TarInfo("x")
+    name.type, name.size = tarfile.XHDTYPE, 70_000
+    assert "bytes are the name" in refused(name.tobuf() + bytes(71_168))[0][1]
 
 
 @settings(max_examples=150, deadline=None)

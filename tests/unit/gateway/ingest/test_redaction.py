@@ -218,6 +218,12 @@ def test_what_was_redacted_stays_as_it_is(text: str) -> None:
     assert len(prose(text)) <= max(len(text), ROOM)
 
 
+def test_a_long_text_does_not_grow_by_its_marks() -> None:
+    short, long = "pwd=abc " * 3, "pwd=abc " * 500
+    assert prose(short) == "pwd=[redacted:password] " * 3
+    assert (len(prose(long)), prose(prose(long))) == (len(long), prose(long))
+
+
 @given(TEXTS, TEXTS)
 def test_a_redacted_record_keeps_its_contract(message: str, test: str) -> None:
     one = part(message=message, name=test[:2_000])
