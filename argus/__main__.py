@@ -18,6 +18,7 @@ from argus.commands import (
     simulate,
     stack,
     tenants,
+    tests,
     topics,
     writers,
 )
@@ -56,6 +57,7 @@ app.command("gateway")(gateway.gateway)
 app.add_typer(tenants.tenants, name="tenant")
 app.add_typer(tenants.tokens, name="token")
 app.add_typer(tenants.audit, name="audit")
+app.add_typer(tests.app, name="tests")
 app.command("tick")(gateway.tick)
 
 

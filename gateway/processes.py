@@ -20,6 +20,7 @@ from feature_store.log import admin_client, producer
 from feature_store.metrics import counter
 from feature_store.probe import probe
 from feature_store.reader import Reader
+from gateway.aliases import TestAliases
 from gateway.app import application
 from gateway.callers import Callers
 from gateway.ingest.authors import hashed_by
@@ -81,7 +82,10 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     counters = valkey_client(settings.valkey.get_secret_value(), timeout_s=COUNTED_S)
     waits = {"linger.ms": 2, "delivery.timeout.ms": round(ACKNOWLEDGED_S * 1000)}
     door = Door(partial(producer, settings.kafka, **QUEUE, **waits), deadline_s=ACKNOWLEDGED_S)
-    intake = Intake(door, Seen(client, settings.namespace), namespace=settings.namespace, now_ms=now_ms)
+    aliases = Remembered(TestAliases(connect, now, secrets.token_bytes).known, time.monotonic)
+    intake = Intake(
+        door, Seen(client, settings.namespace), aliases=aliases, namespace=settings.namespace, now_ms=now_ms
+    )
     app = application(
         read=Reader(client, settings.namespace, now_ms).read,
         callers=callers,

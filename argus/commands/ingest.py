@@ -2,6 +2,8 @@
 
 import json
 import time
+from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -39,9 +41,11 @@ def ingest(
     from contracts.errors import Misconfigured
     from contracts.settings import read_settings
     from feature_store.log import producer
+    from gateway.aliases import TestAliases
     from gateway.ingest.files import newest_ms, rows, shift_to
     from gateway.ingest.publish import publish
     from gateway.ingest.row import live
+    from gateway.remembered import Remembered
 
     settings = read_settings()
     if settings.clock == "replay":
@@ -63,11 +67,12 @@ def ingest(
         settings.kafka,
         **{"linger.ms": 20, "compression.type": "lz4", "delivery.timeout.ms": round(deadline_s * 1000)},
     )
+    aliases = Remembered(TestAliases.of(settings, partial(datetime.now, UTC)).known, time.monotonic)
     delivery = Delivery(sender, stall_s=deadline_s, clock=time.monotonic)
     with inputs.bar(size, "publishing", quiet=as_json) as moved:
         accepted = publish(
             live(rows(paths, how, moved), now_ms=now_ms, by_ms=by_ms),
-            delivery=delivery, namespace=settings.namespace, on_refusal=refusals.add,
+            delivery=delivery, aliases=aliases, namespace=settings.namespace, on_refusal=refusals.add,
         )  # fmt: skip
     took_s = time.monotonic() - began
     if as_json:

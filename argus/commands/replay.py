@@ -122,8 +122,9 @@ def speed_of(text: str) -> float | None:
 
 
 def arrivals(paths: list[Path], how: "Reading", refusals: inputs.Listed, moved: inputs.Moved) -> "Iterator[Arrival]":
-    """Rows, arriving when their file says, else when they happened; a report without tests has no time."""
+    """Rows without secrets, arriving when their file says, else when they happened; an empty report has no time."""
     from gateway.ingest.files import rows
+    from gateway.ingest.redaction import redacted
     from gateway.ingest.refusal import Refusal, refusal
     from gateway.ingest.row import event_ms
     from pipelines.replay import Arrival
@@ -136,4 +137,4 @@ def arrivals(paths: list[Path], how: "Reading", refusals: inputs.Listed, moved: 
         if at_ms is None:
             refusals.add(refusal(row.file, row.place, "tests", "", "has no test and so no time"))
         else:
-            yield Arrival(row.record, at_ms)
+            yield Arrival(redacted(row.record), at_ms)

@@ -46,7 +46,7 @@ async def received(chunks: AsyncIterator[bytes], encoding: str, caps: Caps) -> B
     encoding = encoding.strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise HTTPException(415, f"Content-Encoding: {encoding[:40]!r} is not read; send gzip or none")
-    pieces = _Inflated() if "gzip" in encoding else _Plain()
+    pieces = Inflated() if "gzip" in encoding else _Plain()
     count, size, digest = 0, 0, blake2b(digest_size=16)
     with ExitStack() as stopping:
         file: Any = stopping.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
@@ -86,7 +86,7 @@ class _Plain:
         """Nothing is left."""
 
 
-class _Inflated:
+class Inflated:
     """Undoes gzip, members one after the other, at most PIECE bytes at a time."""
 
     def __init__(self) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
 from contracts.errors import Misconfigured
 from contracts.records import EARLIEST_MS, TestReportPart
-from gateway.ingest import csv, github_export, jsonl, junit
+from gateway.ingest import archives, csv, github_export, jsonl, junit
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import BOM, Row, event_ms
 
@@ -78,7 +78,9 @@ def rows(files: Sequence[Path], how: Reading, on_bytes: Callable[[int], None]) -
     before = 0
     for path in files:
         with path.open("rb") as stream:
-            kind = how.format if how.format != "auto" else _told_apart(path, stream.peek(64))
+            start = stream.read(archives.START)
+            stream.seek(0)
+            kind = how.format if how.format != "auto" else _told_apart(path, start)
             if how.export is not None:
                 read = github_export.read(stream, str(path), how.export)
             elif kind == "jsonl":
@@ -91,15 +93,33 @@ def rows(files: Sequence[Path], how: Reading, on_bytes: Callable[[int], None]) -
                     raise Misconfigured(
                         f"{path} is JUnit XML, which does not say whose it is: give --project, --run and --job"
                     )
-                report = msgspec.structs.replace(how.report, report=path.as_posix()[-LONGEST_REPORT:])
                 written_ms = max(EARLIEST_MS, path.stat().st_mtime_ns // 1_000_000)
-                read = junit.read(stream, str(path), report, written_ms)
+                read = _reports(stream, path, archives.is_archive(start), how.report, written_ms)
             for count, row in enumerate(read):
                 yield row
                 if count % 256 == 0:
                     on_bytes(before + stream.tell())
-            before += stream.tell()
+            before += path.stat().st_size
             on_bytes(before)
+
+
+def _reports(
+    stream: BinaryIO, path: Path, is_archive: bool, part: TestReportPart, written_ms: int
+) -> Iterator[Row | Refusal]:
+    """A JUnit file, or those of an archive, called by their paths."""
+    if not is_archive:
+        yield from junit.read(stream, str(path), _called(part, path.as_posix()), written_ms)
+        return
+    for one in archives.members(stream, str(path)):
+        if isinstance(one, Refusal):
+            yield one
+        else:
+            called = f"{path.as_posix()}/{one.name}"
+            yield from junit.read(one.content, called, _called(part, called), written_ms)
+
+
+def _called(part: TestReportPart, name: str) -> TestReportPart:
+    return msgspec.structs.replace(part, report=name[-LONGEST_REPORT:])
 
 
 def newest_ms(read: Iterator[Row | Refusal]) -> int | None:
@@ -118,8 +138,10 @@ def shift_to(now_ms: int, newest: int) -> int:
 
 
 def _told_apart(path: Path, start: bytes) -> Format:
-    """By suffix, else by the first character."""
+    """By suffix, else by the first character; an archive is one of JUnit files."""
     if known := SUFFIXES.get(path.suffix.lower()):
         return known
+    if archives.is_archive(start):
+        return "junit"
     first = start.removeprefix(BOM).lstrip()[:1]
     return "jsonl" if first == b"{" else "junit" if first == b"<" else "csv"

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contracts.errors import BadRecord
 from contracts.topics import Message, message, topic_of
 from gateway.callers import Caller
+from gateway.ingest.aliases import Aliases, renamed
 from gateway.ingest.answer import MOST_LISTED, Answer
 from gateway.ingest.door import Door
 from gateway.ingest.publish import SOURCE
+from gateway.ingest.redaction import redacted
 from gateway.ingest.refusal import Refusal, Refusals, refusal, refused
 from gateway.ingest.row import Row, live
 from gateway.ingest.seen import Delivery, Seen
@@ -26,11 +28,13 @@ class Intake:
         door: Door,
         seen: Seen,
         *,
+        aliases: Aliases,
         namespace: str,
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._door, self._seen, self._namespace, self._clock = door, seen, namespace, clock
+        self._aliases = aliases
         self.now_ms = now_ms
 
     def take(
@@ -45,7 +49,7 @@ class Intake:
         """The answer to a delivery, all of whose accepted records the broker has acknowledged.
 
         One that was taken before is not read again. Raises BadRecord when its name was used for another one, and
-        Unavailable as Door.hand_in does.
+        Unavailable as Door.hand_in does, or where it cannot be known which tests were renamed.
         """
         tenant = caller.tenant or ""
         known = self._seen.taken(tenant, route, delivery)
@@ -72,7 +76,8 @@ class Intake:
             elif isinstance(own := owned(row, caller), Refusal):
                 refusals.add(own)
             else:
-                yield message(topic_of(row.record), row.record, namespace=self._namespace, source=SOURCE)
+                record = renamed(redacted(row.record), self._aliases)
+                yield message(topic_of(record), record, namespace=self._namespace, source=SOURCE)
 
 
 def owned(row: Row, caller: Caller) -> Row | Refusal:

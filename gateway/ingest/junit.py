@@ -3,8 +3,8 @@
 Dialects: a root of `testsuites` or `testsuite`, suites in suites; reruns as children of a testcase (`flakyFailure` and
 `flakyError` came before a pass, `rerunFailure` and `rerunError` after the first failure) or as testcases of one name:
 each is a repetition, in order. A test is called `suites::classname::name`, the suites from the outermost joined by
-"/"; a name over 500 characters is cut and told apart by a hash of the whole. A test finished when its suite began plus
-the durations so far; where the suite tells no usable time, when the file was written.
+"/", parameters included; a name over 500 characters is cut and told apart by a hash of the whole. A test finished when
+its suite began plus the durations so far; where the suite tells no usable time, when the file was written.
 
 Nothing of the file is believed until its last byte was read: half a report would look like a whole one. A document
 type, entities, depth, size and number of tests beyond the limits refuse the file; characters that XML forbids are left
@@ -26,6 +26,7 @@ from msgspec import Struct
 from contracts.errors import BadRecord
 from contracts.records import EARLIEST_MS, FUTURE_MS, TestExecution, TestOutcome, TestReportPart
 from gateway.ingest.csv import epoch_ms
+from gateway.ingest.parameters import apart
 from gateway.ingest.refusal import Refusal, refusal, refused
 from gateway.ingest.row import LARGEST_PART, Row
 from gateway.ingest.xml import feed
@@ -40,7 +41,6 @@ LONGEST_DURATION_MS = 30 * 86_400_000
 
 _IN_MEMORY = 8 * 1_048_576
 _ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)\s*$", re.IGNORECASE)
-_PARAMS = re.compile(r"\[(.*)\]$", re.DOTALL)
 
 _BEFORE_A_PASS: dict[str, TestOutcome] = {"flakyFailure": "fail", "flakyError": "error"}
 _AFTER_A_FAILURE: dict[str, TestOutcome] = {"rerunFailure": "fail", "rerunError": "error"}
@@ -194,7 +194,7 @@ class _Tests(ContentHandler):
         test = identity(suites, classname, name)
         took_ms = duration_ms(case.attributes.get("time", ""))
         finished_ms = self._finished_ms(self._began(case.attributes.get("timestamp", "")), took_ms)
-        params = _PARAMS.search(name)
+        bare, params = apart(name, case.attributes)
         for outcome, told, is_timed in _executions(case):
             self._count += 1
             if self._count > MOST_TESTS:
@@ -206,8 +206,8 @@ class _Tests(ContentHandler):
                     finished_ms=finished_ms,
                     suite=suites[:LONGEST_PART_OF_NAME] or None,
                     classname=classname[:LONGEST_PART_OF_NAME] or None,
-                    name=name[:LONGEST_NAME] or None,
-                    params=params[1][:LONGEST_NAME] if params else None,
+                    name=bare[:LONGEST_NAME] or None,
+                    params=params if params is None else params[:LONGEST_NAME],
                     repetition=self._seen[test],
                     duration_ms=took_ms if is_timed else None,
                     message=(told.message[:LONGEST_MESSAGE] or None) if told else None,

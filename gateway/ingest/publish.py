@@ -1,9 +1,11 @@
-"""From rows to the log: each record to its topic, each acknowledged; what was refused is handed back by name."""
+"""From rows to the log: each record to its topic, without secrets, each acknowledged; refusals are handed back."""
 
 from collections.abc import Callable, Iterable
 
 from contracts.delivery import Delivery
 from contracts.topics import message, topic_of
+from gateway.ingest.aliases import Aliases, renamed
+from gateway.ingest.redaction import redacted
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 
@@ -14,6 +16,7 @@ def publish(
     read: Iterable[Row | Refusal],
     *,
     delivery: Delivery,
+    aliases: Aliases,
     namespace: str,
     on_refusal: Callable[[Refusal], None],
 ) -> int:
@@ -25,5 +28,6 @@ def publish(
         if isinstance(row, Refusal):
             on_refusal(row)
         else:
-            delivery.send(message(topic_of(row.record), row.record, namespace=namespace, source=SOURCE))
+            record = renamed(redacted(row.record), aliases)
+            delivery.send(message(topic_of(record), record, namespace=namespace, source=SOURCE))
     return delivery.finish()

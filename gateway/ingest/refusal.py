@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from contracts.errors import BadRecord
+from gateway.ingest.redaction import prose
 
 LONGEST_VALUE = 120
 
@@ -35,11 +36,15 @@ def refused(file: str, place: str, bad: BadRecord) -> Refusal:
 
 
 def ascii_safe(value: object) -> str:
-    """The value as Python would write it, at most LONGEST_VALUE characters, without control or invisible ones."""
+    """The value as Python would write it, at most LONGEST_VALUE characters, without control or invisible ones.
+
+    Secrets are left out: an answer is remembered, and a command prints into the log of a CI job.
+    """
     try:
         shown = repr(value[: 2 * LONGEST_VALUE] if isinstance(value, str | bytes) else value)
     except RecursionError:
         return "nested too deep to be shown"
+    shown = prose(shown)
     return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 3] + "..."
 
 

@@ -1,7 +1,8 @@
-"""JUnit files in the body of a request: one as it is, or several as the files of a form."""
+"""JUnit files in the body of a request: one as it is, or several as the files of a form or the members of archives."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from hashlib import blake2b
 from typing import BinaryIO
 
@@ -13,25 +14,19 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from contracts.records import TestReportPart
-from gateway.ingest import junit
+from gateway.ingest import archives, junit
+from gateway.ingest.archives import Member
 from gateway.ingest.body import PIECE, Body
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 
 MOST_FILES = 100
-LONGEST_SHOWN = 200
 
 
 class Upload(Struct, frozen=True):
     """What was uploaded: its rows, and a hash of its files whatever form they came in."""
 
     rows: Iterator[Row | Refusal]
-    digest: str
-
-
-class _File(Struct, frozen=True):
-    name: str
-    content: BinaryIO
     digest: str
 
 
@@ -45,13 +40,18 @@ async def uploaded(
 ) -> AsyncIterator[Upload]:
     """What is in a body, to be read within the block; `part` says whose tests they are.
 
-    Each file is a report of its own. It is called `report`, or `report/<file name>` in a form; without one it is
-    called by what it says as well, for files of one name come from many places. Tests whose file tells no time
-    finished at `now_ms`. Raises HTTPException 400 for a form that is none, or has no file.
+    Each file is a report of its own. It is called `report`, or `report/<file name>` in a form or an archive; without
+    one it is called by what it says as well, for files of one name come from many places. Tests whose file tells no
+    time finished at `now_ms`. Raises HTTPException 400 for a form that is none, or has no file.
     """
     if not headers.get("content-type", "").lower().startswith("multipart/"):
         name = report or f"junit-{body.digest[:12]}"
-        yield Upload(_read([(name, _File(name, body.file, body.digest))], part, now_ms), body.digest)
+        one = Member(name, body.file, body.digest)
+        if archives.is_archive(await run_in_threadpool(_start, body.file)):
+            read = _read(_named(archives.members(body.file, name), report), part, now_ms)
+        else:
+            read = _read([(name, one)], part, now_ms)
+        yield Upload(read, body.digest)
         return
     form = await _form(body, headers)
     try:
@@ -59,7 +59,7 @@ async def uploaded(
         if not files:
             raise HTTPException(400, "the form has no file: curl -F file=@report.xml")
         whole = blake2b("".join(f"{one.name}\n{one.digest}\n" for one in files).encode(), digest_size=16)
-        yield Upload(_read(_named(files, report), part, now_ms), whole.hexdigest())
+        yield Upload(_read(_named(_unpacked(files), report), part, now_ms), whole.hexdigest())
     finally:
         await form.close()
 
@@ -78,18 +78,37 @@ async def _form(body: Body, headers: Mapping[str, str]) -> FormData:
         raise HTTPException(400, f"the form cannot be read: {type(bad).__name__}") from bad
 
 
-def _file(sent: UploadFile) -> _File:
+def _start(file: BinaryIO) -> bytes:
+    start = file.read(archives.START)
+    file.seek(0)
+    return start
+
+
+def _file(sent: UploadFile) -> Member:
     digest = blake2b(digest_size=16)
     while piece := sent.file.read(PIECE):
         digest.update(piece)
     sent.file.seek(0)
-    shown = "".join(one if one.isprintable() else "?" for one in (sent.filename or "file")[-LONGEST_SHOWN:])
-    return _File(shown, sent.file, digest.hexdigest())
+    return Member(archives.shown(sent.filename or "file"), sent.file, digest.hexdigest())
 
 
-def _named(files: list[_File], report: str | None) -> Iterator[tuple[str, _File]]:
+def _unpacked(files: Iterable[Member]) -> Iterator[Member | Refusal]:
+    """The files of a form, archives among them as their members."""
+    for file in files:
+        if not archives.is_archive(_start(file.content)):
+            yield file
+            continue
+        for one in archives.members(file.content, file.name):
+            yield replace(one, name=f"{file.name}/{one.name}") if isinstance(one, Member) else one
+
+
+def _named(files: Iterable[Member | Refusal], report: str | None) -> Iterator[tuple[str, Member] | Refusal]:
+    """Each file with the name of its report, no two alike."""
     used: set[str] = set()
     for one in files:
+        if isinstance(one, Refusal):
+            yield one
+            continue
         name = junit.short(f"{report}/{one.name}" if report else f"{one.name}-{one.digest[:8]}")
         unique, number = name, 1
         while unique in used:
@@ -99,8 +118,10 @@ def _named(files: list[_File], report: str | None) -> Iterator[tuple[str, _File]
         yield unique, one
 
 
-def _read(
-    files: Iterator[tuple[str, _File]] | list[tuple[str, _File]], part: TestReportPart, now_ms: int
-) -> Iterator[Row | Refusal]:
-    for report, one in files:
+def _read(files: Iterable[tuple[str, Member] | Refusal], part: TestReportPart, now_ms: int) -> Iterator[Row | Refusal]:
+    for found in files:
+        if isinstance(found, Refusal):
+            yield found
+            continue
+        report, one = found
         yield from junit.read(one.content, one.name, msgspec.structs.replace(part, report=report), now_ms)

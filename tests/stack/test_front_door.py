@@ -2,11 +2,13 @@
 
 import gzip
 import hmac
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,7 +24,9 @@ from standardwebhooks.webhooks import Webhook
 from contracts.errors import Misconfigured
 from contracts.records import JobExecution, TestReportPart, decode
 from contracts.topics import CHANGES, DEPLOYS, PRODUCTION_ERRORS, RUNS, TEST_RESULTS, Topic
+from feature_store.connections import postgres_connection
 from feature_store.migrate import migrate
+from gateway.aliases import TestAliases
 from gateway.ingest.otlp import JSON, PROTOBUF
 from gateway.processes import gateway
 from gateway.tenants import Tenants
@@ -148,6 +152,39 @@ def test_junit_files_come_as_a_body_or_as_a_form_and_each_is_a_report(day: Flow)
     assert len(tests) == len(parts) == 5, "files of one name are reports of their own"
     assert (tests["modA/a.xml"], tests["modA/a.xml#2"]) == ("s::c::two", "s::c::three")
     assert sorted(tests.values()) == ["s::c::one", *["s::c::three"] * 2, *["s::c::two"] * 2]
+
+
+def test_the_reports_of_an_archive_come_without_secrets_and_a_renamed_test_has_its_new_name(day: Flow) -> None:
+    failing = '<testsuite name="s"><testcase classname="c" name="{}"><failure message="{}"/></testcase></testsuite>'
+    secret = "ghp_" + "a1B2" * 9
+    with zipfile.ZipFile(packed := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/x.xml", failing.format("old[1]", f"remote: {secret}"))
+        archive.writestr("../b.xml", failing.format("other", "PGPASSWORD=hunter2 psql failed"))
+        archive.writestr("inner.zip", b"PK")
+    shown, aliases = token(day, "ingest"), TestAliases.of(day.settings, partial(datetime.now, UTC))
+    aliases.add("acme/app", "s::c::old[1]", "s::c::newer[1]", "test")
+    aliases.add("acme/app", "s::c::newer[1]", "s::c::newest[1]", "test")
+    with pytest.raises(Misconfigured, match="leads back"):
+        aliases.add("acme/app", "s::c::newest[1]", "s::c::old[1]", "test")
+    with pytest.raises(Misconfigured, match="no tenant"):
+        aliases.add("globex/app", "a", "b", "test")
+    with calling(day, shown) as client:
+        told = client.post("/ingest/junit", params={**WHERE, "report": "modA"}, content=packed.getvalue()).json()
+    assert (told["accepted"], told["refused"], told["refusals"][0]["place"]) == (2, 1, "inner.zip")
+    tests = {one.report: one.tests[0] for one in on_log(day, TEST_RESULTS)}
+    assert {name: test.message for name, test in tests.items()} == {
+        "modA/a/x.xml": "remote: [redacted:github-token]",
+        "modA/../b.xml": "PGPASSWORD=[redacted:password] psql failed",
+    }
+    renamed = tests["modA/a/x.xml"]
+    assert (renamed.test, renamed.name, renamed.params) == ("s::c::newest[1]", "old", "1")
+    aliases.remove("acme/app", "s::c::old[1]", "test")
+    assert [(one.old, one.new) for one in aliases.listed("acme/app")] == [("s::c::newer[1]", "s::c::newest[1]")]
+    with pytest.raises(Misconfigured, match="no alias"):
+        aliases.remove("acme/app", "s::c::old[1]", "test")
+    with postgres_connection(day.settings.postgres.get_secret_value(), day.settings.namespace, timeout_s=5) as audited:
+        actions = [action for (action,) in audited.execute("SELECT action FROM audit ORDER BY id")]
+    assert actions[-3:] == ["test alias added", "test alias added", "test alias removed"]
 
 
 def test_who_shows_no_token_or_the_wrong_one_gets_nowhere(day: Flow) -> None:

@@ -186,12 +186,20 @@ def test_a_broker_that_falls_silent_is_told_with_what_it_took_and_a_repeat_compl
     began = time.monotonic()
     try:
         with pytest.raises(Unavailable, match=r"^1000 of 2000 messages handed over were acknowledged"):
-            publish(silenced_halfway(), delivery=delivery, namespace=settings.namespace, on_refusal=print)
+            publish(
+                silenced_halfway(),
+                delivery=delivery,
+                aliases=lambda _: None,
+                namespace=settings.namespace,
+                on_refusal=print,
+            )
         assert time.monotonic() - began < 10
     finally:
         stack.kill("kafka", signal.SIGCONT)
     rows = [Row(file="f", place="line", record=record) for record in executions]
     again = Delivery(producer(settings.kafka), stall_s=30, clock=time.monotonic)
-    assert publish(rows, delivery=again, namespace=settings.namespace, on_refusal=print) == 2_000
+    assert (
+        publish(rows, delivery=again, aliases=lambda _: None, namespace=settings.namespace, on_refusal=print) == 2_000
+    )
     found = {headers(record)["ce_id"] for record in everything(settings, RUNS)}
     assert len(found) == 2_000, "a repeat has the ids of the first time"

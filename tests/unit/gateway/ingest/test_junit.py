@@ -121,7 +121,45 @@ def test_a_long_name_is_cut_and_still_told_apart() -> None:
 
 def test_parameters_are_kept_apart_and_control_characters_in_a_name_are_escaped() -> None:
     (test,) = executions_of(case(attributes='name="t[a&#10;b]"'))
-    assert (test.test, test.params) == ("s::::t[a\\nb]", "a\nb")
+    assert (test.test, test.name, test.params) == ("s::::t[a\\nb]", "t", "a\nb")
+
+
+@pytest.mark.parametrize(
+    ("name", "bare", "params"),
+    [
+        ("test_x[3-a]", "test_x", "3-a"),
+        ("test_x[[1, 2]-a b]", "test_x", "[1, 2]-a b"),
+        ("testCompute[0: fib(0)=0]", "testCompute", "0: fib(0)=0"),
+        ("parse(String, int)[12]", "parse(String, int)", "12"),
+        ("test2{String}[1]", "test2{String}", "1"),
+        ("Acme.Adds(x: 1, y: &quot;(a)&quot;)", "Acme.Adds", 'x: 1, y: "(a)"'),
+        ("testAdd with data set #0", "testAdd", "#0"),
+        ("testAdd with data set &quot;two zeros&quot; (0, 0)", "testAdd", '"two zeros" (0, 0)'),
+        ("adds 1 + 2 to equal 3", "adds 1 + 2 to equal 3", None),
+        ("returns [1, 2]", "returns [1, 2]", None),
+        ("[1] a", "[1] a", None),
+        ("add(int, int)", "add(int, int)", None),
+        ("TestParse/empty_input", "TestParse/empty_input", None),
+    ],
+)
+def test_parameters_are_told_where_the_form_leaves_no_doubt_and_the_identity_keeps_them(
+    name: str, bare: str, params: str | None
+) -> None:
+    (test,) = executions_of(case(attributes=f'name="{name}"'))
+    assert (test.name, test.params) == (bare, params)
+    assert test.test == "s::::" + name.replace("&quot;", '"')
+
+
+def test_a_googletest_with_a_value_has_its_index_apart() -> None:
+    (test,) = executions_of(case(attributes='name="Works/0" value_param="3" classname="Inst/Suite"'))
+    assert (test.test, test.name, test.params) == ("s::Inst/Suite::Works/0", "Works", "0")
+
+
+@pytest.mark.parametrize("piece", ["a[", "a(", "a{", "[a]", "(a)", "a: ", "with data set ", "/"])
+def test_parameters_of_a_hostile_name_are_looked_for_once(piece: str) -> None:
+    began = time.process_time()
+    executions_of(case(attributes=f'name="x{piece * 100_000}" value_param=""'))
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("forbidden", [b"\x1b[31m", b"\x00", b"&#27;", b"&#x1b;", b"&#0;", b"&#xFFFF;", b"&#1114112;"])
