@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from contracts.errors import BadRecord, Misconfigured, Unavailable
 from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
-from gateway.ingest import events, uploads, webhooks
+from gateway.ingest import described, events, uploads, webhooks
 from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Body, Caps, received
@@ -41,27 +41,13 @@ WEBHOOK_S = 8.0
 """A webhook is answered within this: GitHub waits 10 s."""
 RETRY = {"Retry-After": "2"}
 
-RESPONSES: dict[int | str, dict[str, str]] = {
-    200: {"description": "nothing to accept; a webhook that is genuine is never answered 422"},
-    202: {"description": "on the log: accepted, duplicate and refused are counted"},
-    400: {"description": "the body ended too soon, or is not what its headers say"},
-    401: {"description": "no token or secret that opens anything"},
-    403: {"description": "the token lacks the scope ingest"},
-    408: {"description": "the body did not come in time"},
-    409: {"description": "the namespace is a replay's"},
-    413: {"description": "the body is too large"},
-    415: {"description": "the body's encoding is not read"},
-    422: {"description": "all was refused, or a parameter is wrong"},
-    503: {"description": "too busy, or the broker is away: send it again"},
-}
-
 Secrets = Callable[[str, str], list[str] | None]
 """(tenant, sender) -> the secrets that are valid, None where there is none; raises Unavailable."""
 
 
 def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: Authors, caps: Caps) -> APIRouter:
     """The routes; without an `intake`, in a replay's namespace, all of them answer 409."""
-    router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
+    router = APIRouter(prefix="/api/v1/ingest", tags=["ingest"], responses=described.RESPONSES)
     mine = Depends(allowed(callers, "ingest"))
     places, coming, hooks = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
 
@@ -92,16 +78,16 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
         finally:
             places.release()
 
-    @router.post("/events", status_code=202)
+    @router.post("/events", summary="Records of our own", status_code=202, openapi_extra=described.EVENTS)
     async def take_events(
         request: Request, caller: Annotated[Caller, mine], into: Annotated[Intake, Depends(living)]
     ) -> Response:
-        """Job executions and parts of test reports: one, an array of them, or JSON Lines; gzip or plain."""
+        """What has happened, record by record: one, an array of them, or JSON Lines; gzip or plain."""
         async with _body(request, coming, caps) as body:
             read = events.read(body, request.headers.get("content-type", ""))
             return _told(await answer(into, request, caller, _delivery(request, body.digest), read))
 
-    @router.post("/junit", status_code=202)
+    @router.post("/junit", summary="Test reports", status_code=202, openapi_extra=described.JUNIT)
     async def take_junit(
         request: Request,
         caller: Annotated[Caller, mine],
@@ -155,14 +141,21 @@ def ingest(callers: Callers, secrets: Secrets, intake: Intake | None, authors: A
 
     whose = Query(description="the tenant whose secret it has", pattern=TENANT_PATTERN)
 
-    @router.post("/github", status_code=202)
+    @router.post(
+        "/github",
+        summary="A webhook of GitHub",
+        status_code=202,
+        openapi_extra=described.webhook("X-Hub-Signature-256"),
+    )
     async def take_github(
         request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
     ) -> Response:  # fmt: skip
         """A webhook of GitHub, signed; `workflow_job` tells of a job, anything else of nothing yet."""
         return await take_webhook(request, into, "github", tenant)
 
-    @router.post("/gitlab", status_code=202)
+    @router.post(
+        "/gitlab", summary="A webhook of GitLab", status_code=202, openapi_extra=described.webhook("X-Gitlab-Token")
+    )
     async def take_gitlab(
         request: Request, into: Annotated[Intake, Depends(living)], tenant: Annotated[str, whose]
     ) -> Response:  # fmt: skip
