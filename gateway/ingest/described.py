@@ -40,7 +40,7 @@ EVENTS = {
         },
     ),
 }
-_FILE = {"type": "string", "contentMediaType": "application/xml"}
+_FILE = {"type": "string", "format": "binary"}
 JUNIT = {
     "parameters": [_KEY],
     "requestBody": request_body(

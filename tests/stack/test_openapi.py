@@ -83,7 +83,7 @@ def mend(case: Case) -> None:
     if "project" in case.query:
         case.query.update(project="acme/app", run="1", job="test")
     if case.media_type == "application/xml":
-        case.body = '<testsuite name="s"><testcase name="n"/></testsuite>'
+        case.body = b'<testsuite name="s"><testcase name="n"/></testsuite>'
     if case.path.endswith("/events") and case.media_type == "application/json":
         one = {"project": "acme/app", "run": "1", "job": "build", "outcome": "failure", "finished_ms": now_ms()}
         case.body = [one, {**one, "outcome": "perhaps"}]
