@@ -149,6 +149,7 @@ class _Tests(ContentHandler):
         self._suites: list[_Suite] = []
         self._case: _Case | None = None
         self._told: _Told | None = None
+        self._told_within = 0
         self._seen: Counter[str] = Counter()
         self._count = 0
         self._locator: object = None
@@ -180,6 +181,7 @@ class _Tests(ContentHandler):
             if len(self._case.told) == MOST_TOLD:
                 raise BadRecord(tag, MOST_TOLD, "outcomes are the most a testcase may have")
             self._told = _Told(tag, attrs.get("message", ""), attrs.get("type", ""), attrs.get("time", ""), _Text())
+            self._told_within = len(self._open) - 1
             self._case.told.append(self._told)
 
     def characters(self, content: str) -> None:
@@ -197,7 +199,7 @@ class _Tests(ContentHandler):
         elif tag == "testcase" and self._case is not None and "testcase" not in self._open:
             self._finish(self._case)
             self._case = None
-        elif self._told is not None and tag == self._told.tag and self._open[-1:] == ["testcase"]:
+        elif self._told is not None and len(self._open) == self._told_within:
             self._told = None
 
     def _finish(self, case: _Case) -> None:

@@ -47,6 +47,10 @@ CHANGED = st.builds(
     st.sampled_from(RECORDS),
     st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=2),
 )
+STRANGE = [
+    b"[" * 3_000 + b"]" * 3_000, b'{"a":' * 3_000 + b"7" + b"}" * 3_000, b'"\\ud800"', b"9" * 400, b"-1e400", b"nul",
+    *(json.dumps({**RECORDS[0], "message": "|"}).encode().replace(b"|", bad) for bad in (b"\\ud800", b"\xff", b"\xed")),
+]  # fmt: skip
 LINES = "\n".join(map(json.dumps, RECORDS)).encode()
 
 
@@ -77,6 +81,14 @@ def test_every_line_and_every_element_is_a_row_or_a_refusal(values: list, end: b
     assert len(elements) == len(values)
     kinds = [type(one) for one in of_lines(end.join(texts))]
     assert [type(one) for one in elements] == kinds, "a line and an element are judged alike"
+
+
+@given(st.lists(CHANGED.map(lambda one: json.dumps(one).encode()) | st.sampled_from(STRANGE), max_size=6))
+def test_a_strange_line_is_refused_and_costs_none_of_its_neighbours(texts: list[bytes]) -> None:
+    rows = of_lines(b"\n".join(texts))
+    assert [type(row) for row in rows] == [type(row) for text in texts for row in of_lines(text)]
+    assert all(isinstance(row, Refusal) for row, text in zip(rows, texts, strict=True) if text in STRANGE)
+    assert of_document(b"[" + b",".join(texts) + b"]") or not texts
 
 
 @given(MUTATIONS)

@@ -47,14 +47,22 @@ def test_bytes_of_any_kind_are_read_or_refused(data: bytes, start: bytes) -> Non
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters='<>&"'), max_size=20)
-BEFORE = st.lists(st.sampled_from(["flakyFailure", "flakyError"]), max_size=3)
-AFTER = st.lists(st.sampled_from(["rerunFailure", "rerunError"]), max_size=3)
+OUTCOMES = {"Failure": "fail", "Error": "error"}
+KINDS = st.lists(st.sampled_from(sorted(OUTCOMES)), max_size=3)
 FATES = st.one_of(
-    st.just(("", 1)),
-    st.sampled_from([("<failure/>", 1), ("<error>text</error><failure/>", 1), ("<skipped message='m'/>", 1)]),
-    BEFORE.map(lambda tags: ("".join(f"<{tag}>text</{tag}>" for tag in tags), len(tags) + 1)),
-    AFTER.map(lambda tags: ("<failure/>" + "".join(f"<{tag}/>" for tag in tags), len(tags) + 1)),
-)
+    st.sampled_from([
+        ("", ["pass"]), ("<failure/>", ["fail"]), ("<error>text</error><failure/>", ["fail"]),
+        ("<skipped message='m'/>", ["skip"]), ("<testcase name='in'/><error/>", ["error"]),
+        ("<x><failure/></x><system-out>failure</system-out>", ["fail"]),
+    ]),
+    KINDS.map(lambda kinds: (
+        "".join(f"<flaky{kind}>text</flaky{kind}>" for kind in kinds), [*map(OUTCOMES.get, kinds), "pass"],
+    )),
+    KINDS.map(lambda kinds: (
+        "<failure/>" + "".join(f"<rerun{kind}/>" for kind in kinds), ["fail", *map(OUTCOMES.get, kinds)],
+    )),
+)  # fmt: skip
+"""What stands in a testcase, and the outcomes of its attempts."""
 CASES = st.tuples(TEXTS, TEXTS, FATES)
 SUITES = st.recursive(
     st.lists(CASES, max_size=6).map(lambda cases: (cases, [])),
@@ -63,24 +71,24 @@ SUITES = st.recursive(
 )
 
 
-def written(suite: tuple[list, list]) -> tuple[str, int, int]:
-    """The text of a suite, how many executions it tells of, and how many of its testcases have no name."""
-    text, executions, nameless = "", 0, 0
-    for classname, name, (inner, count) in suite[0]:
+def written(suite: tuple[list, list]) -> tuple[str, list[str], int]:
+    """The text of a suite, the outcomes that it tells of, and how many of its testcases have no name."""
+    text, outcomes, nameless = "", [], 0
+    for classname, name, (inner, told) in suite[0]:
         text += f'<testcase classname="{classname}" name="{name}" time="0.1">{inner}</testcase>'
-        executions += count if classname or name else 0
+        outcomes += told if classname or name else []
         nameless += not (classname or name)
     for child in suite[1]:
-        its_text, its_executions, its_nameless = written(child)
-        text, executions, nameless = text + its_text, executions + its_executions, nameless + its_nameless
-    return f'<testsuite name="s">{text}</testsuite>', executions, nameless
+        its_text, its_outcomes, its_nameless = written(child)
+        text, outcomes, nameless = text + its_text, outcomes + its_outcomes, nameless + its_nameless
+    return f'<testsuite name="s">{text}</testsuite>', outcomes, nameless
 
 
 @given(SUITES)
-def test_every_execution_that_is_told_of_comes_out_and_every_nameless_one_is_refused(suite: tuple) -> None:
-    text, executions, nameless = written(suite)
+def test_every_attempt_that_is_told_of_comes_out_in_order_and_every_nameless_case_is_refused(suite: tuple) -> None:
+    text, outcomes, nameless = written(suite)
     rows = read(text.encode())
-    assert sum(len(row.record.tests) for row in rows if isinstance(row, Row)) == executions
+    assert [test.outcome for row in rows if isinstance(row, Row) for test in row.record.tests] == outcomes
     assert sum(isinstance(row, Refusal) for row in rows) == nameless
 
 

@@ -89,6 +89,11 @@ def test_testcases_of_one_name_are_repetitions_and_suites_nest() -> None:
     ]
 
 
+def test_an_outcome_within_an_unknown_element_costs_the_next_testcase_nothing() -> None:
+    cases = '<testcase name="a"><x><failure/></x></testcase><testcase name="b"><error/></testcase>'
+    assert [test.outcome for test in executions_of(f"<testsuite>{cases}</testsuite>")] == ["fail", "error"]
+
+
 def test_message_and_details_come_from_attribute_text_and_stack_trace_alone() -> None:
     inner = "a<stackTrace>b</stackTrace><system-out>no</system-out>"
     (test, _) = executions_of(case(f'<flakyFailure message="boom" type="E">{inner}</flakyFailure>'))
