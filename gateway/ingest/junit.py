@@ -2,9 +2,10 @@
 
 Dialects: a root of `testsuites` or `testsuite`, suites in suites; reruns as children of a testcase (`flakyFailure` and
 `flakyError` came before a pass, `rerunFailure` and `rerunError` after the first failure) or as testcases of one name:
-each is a repetition, in order. A test is called `suites::classname::name`, the suites from the outermost joined by
-"/"; a name over 500 characters is cut and told apart by a hash of the whole. A test finished when its suite began plus
-the durations so far; where the suite tells no usable time, when the file was written.
+each is a repetition, in order; tests/fixtures/junit has what real tools write. A test is called
+`suites::classname::name`, the suites from the outermost joined by "/"; a name over 500 characters is cut and told apart
+by a hash of the whole. A test finished when its suite began plus the durations so far; where the suite tells no usable
+time, when the file was written.
 
 Nothing of the file is believed until its last byte was read: half a report would look like a whole one. A document
 type, entities, depth, size and number of tests beyond the limits refuse the file; characters that XML forbids are left
