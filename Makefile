@@ -6,7 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up check test bench docs clean
+.PHONY: help setup demo up check test fuzz bench docs clean
 
 UV_VERSION := 0.13.8
 UV := .tools/bin/uv
@@ -16,6 +16,7 @@ BIN := .venv/bin
 # Their examples are tests too. Not benchmarks: its peers are not installed here.
 PACKAGES := contracts models udfs feature_store intelligence gateway pipelines jobs argus
 ARGS ?=
+FUZZ_S ?= 300
 
 # A virtual environment that is active elsewhere is not ours; and no interpreter is fetched behind anybody's back.
 unexport VIRTUAL_ENV
@@ -43,6 +44,13 @@ check: .venv/.synced ## formatting, lint, types, import rules, unit tests: a min
 
 test: check .jars/.fetched ## check, then the tests against the real servers
 	$(BIN)/pytest -q tests/stack $(ARGS)
+
+fuzz: .jars/.fetched ## look for what breaks a parser or the gateway, in rounds of new examples (FUZZ_S=300 seconds)
+	rounds=0; while ((SECONDS < $(FUZZ_S))); do \
+		rounds=$$((rounds + 1)); \
+		HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q tests/unit/fuzz tests/stack/test_openapi.py $(ARGS) || \
+			{ echo "fuzz: round $$rounds found what stands above; the same command finds it again" >&2; exit 1; }; \
+	done; echo "fuzz: nothing found in $$rounds rounds"
 
 bench: setup ## measure throughput, latency and start-up on this machine
 	for bench in velocity latency up ingest; do echo "bench $$bench"; $(BIN)/argus bench $$bench $(ARGS); done

@@ -5,8 +5,11 @@ Trouble is `application/problem+json`. A client never sees a trace: it gets the 
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from importlib.metadata import version
+from typing import get_args
 from uuid import uuid4
 
+import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,10 +18,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.exceptions import HTTPException
 
 from contracts import metrics
+from contracts.records import Event
 from feature_store.metrics import counter
 from feature_store.probe import Check
 from gateway.callers import Callers
-from gateway.features import Read, features
+from gateway.described import Problem, document
+from gateway.features import KnownFeature, Read, features
+from gateway.ingest.answer import Answer
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import Caps
 from gateway.ingest.desk import Desk
@@ -26,6 +32,13 @@ from gateway.ingest.hooks import Secrets, hooks
 from gateway.ingest.intake import Intake
 from gateway.ingest.meter import Meter
 from gateway.ingest.routes import ingest
+
+SUMMARY = "What CI systems say goes in, what is known of a project comes out."
+DESCRIPTION = """Send the header `Authorization: Bearer <token>`; `argus token create` makes one, with the scope \
+`ingest` or `read`, for the projects under its tenant's name. Webhooks are told genuine by their secret instead.
+
+Trouble is `application/problem+json`. Times are epoch milliseconds, UTC. What is sent twice is taken once."""
+VERSION = version("argus")
 
 log = structlog.get_logger()
 
@@ -43,7 +56,10 @@ def application(
 ) -> FastAPI:
     """The application. `checks` say by name what is needed to be ready and what is wrong with it, None if nothing;
     without an `intake` nothing is taken in."""
-    app = FastAPI(title="Argus", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Argus", version=VERSION, summary=SUMMARY, description=DESCRIPTION, docs_url=None, redoc_url=None
+    )
+    app.openapi = document(app, (Answer, KnownFeature, *get_args(Event)))  # type: ignore[method-assign]
     requests = counter(metrics.REQUESTS, registry)
 
     @app.middleware("http")
@@ -81,8 +97,8 @@ def application(
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Trouble as RFC 9457 has it."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return JSONResponse(msgspec.structs.asdict(body), status, headers=headers, media_type="application/problem+json")
 
 
 async def _refused(_: Request, refused: Exception) -> Response:

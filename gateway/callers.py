@@ -21,7 +21,8 @@ USE_EVERY_S = 60.0
 
 log = structlog.get_logger()
 
-Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+_BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="`argus token create` makes one")
+Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
 
 

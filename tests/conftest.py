@@ -21,7 +21,7 @@ from contracts.settings import Settings, read_settings
 
 # the same examples each time; `make fuzz` looks for new ones
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("fuzz", max_examples=20_000, deadline=None)
+hypothesis.settings.register_profile("fuzz", max_examples=1_000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "seeded"))
 
 # whoever runs the tests in the background has their interrupts ignored, which the commands under test would inherit

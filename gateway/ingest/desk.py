@@ -34,21 +34,6 @@ way."""
 LONGEST_KEY = 255
 RETRY = {"Retry-After": "2"}
 
-RESPONSES: dict[int | str, dict[str, str]] = {
-    200: {"description": "nothing to accept; a webhook that is genuine is never answered 422"},
-    202: {"description": "on the log: accepted, duplicate and refused are counted"},
-    400: {"description": "the body ended too soon, or is not what its headers say"},
-    401: {"description": "no token or secret that opens anything"},
-    403: {"description": "the token lacks the scope ingest"},
-    408: {"description": "the body did not come in time"},
-    409: {"description": "the namespace is a replay's"},
-    413: {"description": "the body is too large"},
-    415: {"description": "the body's encoding is not read"},
-    422: {"description": "all was refused, or a parameter is wrong"},
-    429: {"description": "more requests or bytes than the token may send"},
-    503: {"description": "too busy, or the broker is away: send it again"},
-}
-
 
 class Desk:
     """Takes bodies in; without an `intake`, in a replay's namespace, every way in answers 409."""

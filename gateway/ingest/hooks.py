@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 
 from contracts.errors import BadRecord, Misconfigured, Unavailable
 from gateway.callers import Caller
-from gateway.ingest import sentry, webhooks
+from gateway.ingest import described, sentry, webhooks
 from gateway.ingest.authors import Authors
-from gateway.ingest.desk import RESPONSES, RETRY, Desk, told
+from gateway.ingest.desk import RETRY, Desk, told
 from gateway.ingest.intake import Intake
 from gateway.ingest.seen import Delivery
 from gateway.ingest.webhooks import LARGEST, SENDERS, Sender, sentry_to
@@ -29,7 +29,7 @@ Whose = Annotated[str, Query(description="the tenant whose secret it has", patte
 
 def hooks(desk: Desk, secrets: Secrets, authors: Authors) -> APIRouter:
     """The routes of those who show no token."""
-    router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
+    router = APIRouter(prefix="/api/v1/ingest", tags=["ingest"], responses=described.RESPONSES)
     living = Depends(desk.living)
 
     async def take(request: Request, into: Intake, name: str, tenant: str, sender: Sender) -> Response:
@@ -59,19 +59,31 @@ def hooks(desk: Desk, secrets: Secrets, authors: Authors) -> APIRouter:
             # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it
             return told(answer, 202 if answer.status() == 202 else 200)
 
-    @router.post("/github", status_code=202)
+    @router.post(
+        "/github",
+        summary="A webhook of GitHub",
+        status_code=202,
+        openapi_extra=described.webhook("X-Hub-Signature-256"),
+    )
     async def take_github(request: Request, into: Annotated[Intake, living], tenant: Whose) -> Response:
         """A webhook of GitHub, signed: jobs, runs that failed to start, checks, commits, pull requests and deployments;
         other events tell nothing."""
         return await take(request, into, "github", tenant, SENDERS["github"])
 
-    @router.post("/gitlab", status_code=202)
+    @router.post(
+        "/gitlab", summary="A webhook of GitLab", status_code=202, openapi_extra=described.webhook("X-Gitlab-Token")
+    )
     async def take_gitlab(request: Request, into: Annotated[Intake, living], tenant: Whose) -> Response:
         """A webhook of GitLab, signed or with its secret token: jobs, pipelines that failed without one, commits, merge
         requests and deployments; other events tell nothing."""
         return await take(request, into, "gitlab", tenant, SENDERS["gitlab"])
 
-    @router.post("/sentry", status_code=202)
+    @router.post(
+        "/sentry",
+        summary="A webhook of Sentry",
+        status_code=202,
+        openapi_extra=described.webhook("Sentry-Hook-Signature"),
+    )
     async def take_sentry(
         request: Request,
         into: Annotated[Intake, living],

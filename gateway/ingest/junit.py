@@ -2,9 +2,10 @@
 
 Dialects: a root of `testsuites` or `testsuite`, suites in suites; reruns as children of a testcase (`flakyFailure` and
 `flakyError` came before a pass, `rerunFailure` and `rerunError` after the first failure) or as testcases of one name:
-each is a repetition, in order. A test is called `suites::classname::name`, the suites from the outermost joined by
-"/", parameters included; a name over 500 characters is cut and told apart by a hash of the whole. A test finished when
-its suite began plus the durations so far; where the suite tells no usable time, when the file was written.
+each is a repetition, in order; tests/fixtures/junit has what real tools write. A test is called
+`suites::classname::name`, the suites from the outermost joined by "/", parameters included; a name over 500 characters
+is cut and told apart by a hash of the whole. A test finished when its suite began plus the durations so far; where the
+suite tells no usable time, when the file was written.
 
 Nothing of the file is believed until its last byte was read: half a report would look like a whole one. A document
 type, entities, depth, size and number of tests beyond the limits refuse the file; characters that XML forbids are left
@@ -48,25 +49,37 @@ _FINAL: dict[str, TestOutcome] = {"failure": "fail", "error": "error", "skipped"
 _OUTCOMES = {**_BEFORE_A_PASS, **_AFTER_A_FAILURE, **_FINAL}
 
 
-class _Told(Struct):
-    """One child of a testcase that tells of an outcome."""
+class _Text(Struct):
+    """What stands in an element, as far as it is kept."""
 
-    tag: str
-    message: str
-    details: list[str] = []
+    pieces: list[str] = []
     room: int = LONGEST_DETAILS
 
     def add(self, text: str) -> None:
         if self.room > 0:
-            self.details.append(text[: self.room])
+            self.pieces.append(text[: self.room])
             self.room -= len(text)
+
+    def whole(self) -> str:
+        return "".join(self.pieces).strip()
+
+
+class _Told(Struct):
+    """One child of a testcase that tells of an outcome; `time` is written for an attempt by some."""
+
+    tag: str
+    message: str
+    type: str
+    time: str
+    text: _Text
 
 
 class _Case(Struct):
-    """One testcase while it is read."""
+    """One testcase while it is read, and what it printed."""
 
     attributes: dict[str, str]
     told: list[_Told] = []
+    printed: _Text | None = None
 
 
 class _Suite(Struct):
@@ -137,6 +150,7 @@ class _Tests(ContentHandler):
         self._suites: list[_Suite] = []
         self._case: _Case | None = None
         self._told: _Told | None = None
+        self._told_within = 0
         self._seen: Counter[str] = Counter()
         self._count = 0
         self._locator: object = None
@@ -167,13 +181,17 @@ class _Tests(ContentHandler):
         elif tag in _OUTCOMES and self._case is not None and self._told is None:
             if len(self._case.told) == MOST_TOLD:
                 raise BadRecord(tag, MOST_TOLD, "outcomes are the most a testcase may have")
-            message = attrs.get("message", "") or attrs.get("type", "")
-            self._told = _Told(tag, message)
+            self._told = _Told(tag, attrs.get("message", ""), attrs.get("type", ""), attrs.get("time", ""), _Text())
+            self._told_within = len(self._open) - 1
             self._case.told.append(self._told)
 
     def characters(self, content: str) -> None:
-        if self._told is not None and self._open[-1] not in ("system-out", "system-err"):
-            self._told.add(content)
+        is_printed = self._open[-1] in ("system-out", "system-err")
+        if self._told is not None and not is_printed:
+            self._told.text.add(content)
+        elif is_printed and self._case is not None and self._told is None:
+            self._case.printed = self._case.printed or _Text()
+            self._case.printed.add(content)
 
     def endElement(self, _name: str) -> None:  # noqa: N802 - the parser's name
         tag = self._open.pop()
@@ -182,7 +200,7 @@ class _Tests(ContentHandler):
         elif tag == "testcase" and self._case is not None and "testcase" not in self._open:
             self._finish(self._case)
             self._case = None
-        elif self._told is not None and tag == self._told.tag and self._open[-1:] == ["testcase"]:
+        elif self._told is not None and len(self._open) == self._told_within:
             self._told = None
 
     def _finish(self, case: _Case) -> None:
@@ -195,10 +213,11 @@ class _Tests(ContentHandler):
         took_ms = duration_ms(case.attributes.get("time", ""))
         finished_ms = self._finished_ms(self._began(case.attributes.get("timestamp", "")), took_ms)
         bare, params = apart(name, case.attributes)
-        for outcome, told, is_timed in _executions(case):
+        for outcome, told, is_final in _executions(case):
             self._count += 1
             if self._count > MOST_TESTS:
                 raise BadRecord("testcase", MOST_TESTS, "tests are the most a report may have")
+            message, details = _said(case, told, is_final=is_final)
             self.done.append(
                 TestExecution(
                     test=test,
@@ -209,9 +228,9 @@ class _Tests(ContentHandler):
                     name=bare[:LONGEST_NAME] or None,
                     params=params if params is None else params[:LONGEST_NAME],
                     repetition=self._seen[test],
-                    duration_ms=took_ms if is_timed else None,
-                    message=(told.message[:LONGEST_MESSAGE] or None) if told else None,
-                    details=("".join(told.details).strip() or None) if told else None,
+                    duration_ms=took_ms if is_final or told is None else duration_ms(told.time),
+                    message=message[:LONGEST_MESSAGE] or None,
+                    details=details or None,
                 )
             )
             self._seen[test] += 1
@@ -235,8 +254,7 @@ class _Tests(ContentHandler):
 
 def _executions(case: _Case) -> Iterator[tuple[TestOutcome, _Told | None, bool]]:
     """Outcome, what was told, and whether the testcase's time is this one's, in the order in which they ran."""
-    final = [told for told in case.told if told.tag in _FINAL]
-    worst = min(final, key=lambda told: list(_FINAL).index(told.tag), default=None)
+    worst = min((told for told in case.told if told.tag in _FINAL), key=_rank, default=None)
     for told in case.told:
         if told.tag in _BEFORE_A_PASS:
             yield _OUTCOMES[told.tag], told, False
@@ -248,6 +266,22 @@ def _executions(case: _Case) -> Iterator[tuple[TestOutcome, _Told | None, bool]]
     for told in case.told:
         if told.tag in _AFTER_A_FAILURE:
             yield _OUTCOMES[told.tag], told, False
+
+
+def _rank(told: _Told) -> int:
+    """The worst tells the outcome; but a test that is still to be written may fail, as Node.js tells it."""
+    return -1 if told.tag == "skipped" and told.type == "todo" else list(_FINAL).index(told.tag)
+
+
+def _said(case: _Case, told: _Told | None, *, is_final: bool) -> tuple[str, str]:
+    """Message and details. Some runners write a failure's text alone (jest-junit), or its output alone (CTest)."""
+    if told is None:
+        return "", ""
+    details = told.text.whole()
+    message = told.message or told.type or details.partition("\n")[0]
+    if not details and is_final and told.tag != "skipped" and case.printed is not None:
+        details = case.printed.whole()
+    return message, details
 
 
 def parts(tests: Iterable[TestExecution]) -> Iterator[list[TestExecution]]:

@@ -10,8 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from contracts.errors import BadRecord
 from contracts.records import TestReportPart, checked
 from gateway.callers import Caller, Callers, allowed
-from gateway.ingest import cdevents, cloudevents, events, otlp, spans, uploads
-from gateway.ingest.desk import RESPONSES, Desk, delivery_of, told
+from gateway.ingest import cdevents, cloudevents, described, events, otlp, spans, uploads
+from gateway.ingest.desk import Desk, delivery_of, told
 from gateway.ingest.intake import Intake, owned
 from gateway.ingest.meter import metered
 from gateway.ingest.refusal import Refusal
@@ -20,14 +20,14 @@ from gateway.ingest.row import Row, in_time
 
 def ingest(desk: Desk, callers: Callers) -> APIRouter:
     """The routes of those who show a token."""
-    router = APIRouter(prefix="/api/v1/ingest", responses=RESPONSES)
+    router = APIRouter(prefix="/api/v1/ingest", tags=["ingest"], responses=described.RESPONSES)
     mine, living = Depends(metered(allowed(callers, "ingest"), desk.meter)), Depends(desk.living)
 
-    @router.post("/events", status_code=202)
+    @router.post("/events", summary="Records of our own", status_code=202, openapi_extra=described.EVENTS)
     async def take_events(
         request: Request, caller: Annotated[Caller, mine], into: Annotated[Intake, living]
     ) -> Response:
-        """Our records: one, an array of them, or JSON Lines; gzip or plain."""
+        """What has happened, record by record: one, an array of them, or JSON Lines; gzip or plain."""
         async with desk.body(request, caller) as body:
             kind = request.headers.get("content-type", "")
             document = min(body.size, events.LARGEST_DOCUMENT) if events.is_document(kind) else 0
@@ -35,7 +35,7 @@ def ingest(desk: Desk, callers: Callers) -> APIRouter:
             delivery = delivery_of(request, body.digest)
             return told(await desk.answer(into, request, caller, delivery, read, document=document))
 
-    @router.post("/junit", status_code=202)
+    @router.post("/junit", summary="Test reports", status_code=202, openapi_extra=described.JUNIT)
     async def take_junit(
         request: Request,
         caller: Annotated[Caller, mine],
@@ -65,7 +65,7 @@ def ingest(desk: Desk, callers: Callers) -> APIRouter:
             delivery = delivery_of(request, f"{upload.digest} {request.url.query}")
             return told(await desk.answer(into, request, caller, delivery, upload.rows))
 
-    @router.post("/cdevents", status_code=202)
+    @router.post("/cdevents", summary="CDEvents", status_code=202, openapi_extra=described.CDEVENTS)
     async def take_cdevents(
         request: Request,
         caller: Annotated[Caller, mine],
@@ -81,8 +81,8 @@ def ingest(desk: Desk, callers: Callers) -> APIRouter:
             read = cdevents.read(whole, request.headers, defaults)
             return told(await desk.answer(into, request, caller, delivery, read, document=body.size))
 
-    @router.post("/otlp/v1/traces", status_code=200)
-    @router.post("/otlp", status_code=200)
+    @router.post("/otlp/v1/traces", summary="Spans", responses=described.EXPORTED, openapi_extra=described.SPANS)
+    @router.post("/otlp", summary="Spans", responses=described.EXPORTED, openapi_extra=described.SPANS)
     async def take_spans(
         request: Request,
         caller: Annotated[Caller, mine],

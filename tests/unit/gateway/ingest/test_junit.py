@@ -55,6 +55,8 @@ def refused(data: str | bytes) -> Refusal:
         ("<error/>", ["error"]),
         ("<skipped/>", ["skip"]),
         ("<error/><failure/>", ["fail"]),
+        ("<skipped/><failure/>", ["fail"]),
+        ('<skipped type="todo"/><failure/>', ["skip"]),
         ("<flakyFailure/><flakyError/>", ["fail", "error", "pass"]),
         ("<failure/><rerunFailure/><rerunError/>", ["fail", "fail", "error"]),
         ("<system-out>noise</system-out><properties><property name='a' value='b'/></properties>", ["pass"]),
@@ -66,9 +68,9 @@ def test_children_tell_outcomes_and_reruns_are_repetitions_in_order(inner: str, 
     assert [test.repetition for test in found] == list(range(len(outcomes)))
 
 
-def test_only_the_final_execution_has_the_testcases_time() -> None:
-    found = executions_of(case("<flakyFailure/>", 'classname="C" name="n" time="1.5"'))
-    assert [test.duration_ms for test in found] == [None, 1500]
+def test_the_testcases_time_is_the_final_execution_s_and_others_have_their_own_or_none() -> None:
+    found = executions_of(case('<flakyFailure/><flakyError time="0.5"/>', 'classname="C" name="n" time="1.5"'))
+    assert [test.duration_ms for test in found] == [None, 500, 1500]
 
 
 def test_a_googletest_case_that_did_not_run_is_skipped() -> None:
@@ -87,11 +89,26 @@ def test_testcases_of_one_name_are_repetitions_and_suites_nest() -> None:
     ]
 
 
+def test_an_outcome_within_an_unknown_element_costs_the_next_testcase_nothing() -> None:
+    cases = '<testcase name="a"><x><failure/></x></testcase><testcase name="b"><error/></testcase>'
+    assert [test.outcome for test in executions_of(f"<testsuite>{cases}</testsuite>")] == ["fail", "error"]
+
+
 def test_message_and_details_come_from_attribute_text_and_stack_trace_alone() -> None:
     inner = "a<stackTrace>b</stackTrace><system-out>no</system-out>"
     (test, _) = executions_of(case(f'<flakyFailure message="boom" type="E">{inner}</flakyFailure>'))
     assert (test.message, test.details) == ("boom", "ab")
-    assert executions_of(case('<failure type="E"/>'))[0].message == "E"
+    assert executions_of(case('<failure type="E">text</failure>'))[0].message == "E"
+    assert executions_of(case("<failure>\n one\n two</failure>"))[0].message == "one"
+
+
+def test_what_a_test_printed_tells_of_a_failure_that_has_no_text_and_of_nothing_else() -> None:
+    printed = "<system-out>o</system-out><system-err>e</system-err>"
+    assert executions_of(case("<failure/>" + printed))[0].details == "oe"
+    assert executions_of(case(printed + "<error>text</error>"))[0].details == "text"
+    assert [test.details for test in executions_of(case("<flakyError/>" + printed))] == [None, None]
+    assert executions_of(case("<skipped/>" + printed))[0].details is None
+    assert len(executions_of(case(f"<failure/><system-out>{'o' * 20_000}</system-out>"))[0].details or "") == 16_384
 
 
 def test_a_test_finishes_when_its_suite_began_plus_the_durations_so_far() -> None:
@@ -223,6 +240,7 @@ EXTERNAL = '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]><testsuite nam
         ("<testsuite><testcase name='n'/>", "line"),
         (b"<testsuite name='\xff'/>", "line"),
         ("<testsuite>&nosuch;</testsuite>", "line"),
+        ("<testsuite><testcase name='n'><failure>]]></failure></testcase></testsuite>", "line"),  # as Node.js 20 has it
         (b"<testsuite>" + b" " * (65 * 1_048_576), "file"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else "data",

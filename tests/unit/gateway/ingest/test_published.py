@@ -73,7 +73,7 @@ def renamed(tenant: str) -> dict[str, dict[str, str]]:
 def take(broker: Broker, aliases: Any) -> Answer:
     with Door(lambda: broker, deadline_s=5) as door:
         into = Intake(door, seen.Seen(Memory(), ""), aliases=aliases, namespace="", now_ms=lambda: AT_MS)
-        read = events.read(Body(io.BytesIO(LINE.encode()), len(LINE), ""), "application/x-ndjson")
+        read = events.read(Body(io.BytesIO(LINE.encode()), len(LINE), "", len(LINE)), "application/x-ndjson")
         return into.take(Caller("ci", "acme", frozenset({"ingest"})), "events", seen.Delivery("a", "b"), read)
 
 
