@@ -72,6 +72,28 @@ def duplicates(front: Front, name: str, chance: Random) -> list[str]:
     return wrong + _unless(other, {422}, "a key used for something else")
 
 
+def garbage(front: Front, name: str, chance: Random) -> list[str]:
+    """Lines that are no records among some that are: these are taken, and each of those is refused by its line."""
+    runs = [f"{name}-{at}" for at in range(DELIVERIES)]
+    good = [json.dumps(_event("acme/app-3", run)).encode() for run in runs]
+    never = _event("acme/never", f"{NEVER}-{name}")
+    wrong = [
+        b"{", b"null", b"[]", b'"', b"\xff\xfe", b"\x00", b"NaN", b'{"a":' * 5_000, b"x" * 200_000,
+        *(json.dumps({**never, **told}).encode() for told in (
+            {"project": None}, {"project": "acme"}, {"run": ""}, {"run": "a\nb"}, {"outcome": "perhaps"},
+            {"attempt": 0}, {"finished_ms": 1}, {"finished_ms": 2**70}, {"finished_ms": never["finished_ms"] + 10**8},
+            {"type": "argus.tick"}, {"type": 7}, {"message": ["x"]},
+        )),
+    ]  # fmt: skip
+    lines = good + wrong
+    chance.shuffle(lines)
+    answer = _post(front, "acme", EVENTS_ROUTE, b"\n".join(lines))
+    front.sent |= {("acme/app-3", run): "acme" for run in runs}
+    if answer.status == 202 and answer.counted == (len(good), 0, len(wrong)):
+        return []
+    return [f"{len(good)} lines of {len(lines)} are good: answered {answer.status} {answer.text[:300]}"]
+
+
 def oversize(front: Front, name: str, chance: Random) -> list[str]:
     """More than a body may hold: without a length, packed, in one document, in parts, in depth; and many at a time."""
     line = json.dumps(_event("acme/never", f"{NEVER}-{name}")).encode() + b"\n"
@@ -175,8 +197,12 @@ def junit(front: Front, name: str, chance: Random) -> list[str]:
 
 
 CASES: dict[str, Case] = {
-    "duplicates": duplicates, "oversize": oversize, "signatures": signatures, "tenants": tenants, "junit": junit,
+    "duplicates": duplicates, "garbage": garbage, "oversize": oversize, "signatures": signatures, "tenants": tenants,
+    "junit": junit,
 }  # fmt: skip
+
+SLOW = ("oversize", "junit")
+"""What takes seconds, for all that is sent."""
 
 
 def growth_mb(front: Front, name: str, case: str, chance: Random) -> tuple[list[str], float]:

@@ -1,11 +1,13 @@
 """kill -9 of what the front door stands on, and of the gateway itself, while two tenants send."""
 
 from collections.abc import Iterator
+from random import Random
 from uuid import uuid4
 
 import pytest
 
 from benchmarks.faults.door import FAULTS, GATEWAY, Front, missing, opened, run
+from benchmarks.faults.hostile import CASES, growth_mb, strangers
 from benchmarks.running import running
 from tests.conftest import Stack
 from tests.stack.flow import free_port
@@ -27,6 +29,13 @@ def test_what_was_acknowledged_is_on_the_log_under_its_own_tenant(front: Front, 
     outcome = run(front, fault, SEED)
     assert outcome.was_mid, f"{outcome.answered} of {outcome.requests} requests were answered at the kill"
     assert missing(front) == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whatever_is_sent_harms_nobody_and_what_must_not_get_in_is_nowhere(front: Front, case: str) -> None:
+    wrong, _ = growth_mb(front, str(SEED), case, Random(SEED))
+    assert wrong == []
+    assert strangers(front) == []
 
 
 def test_and_takes_effect_once(front: Front) -> None:
