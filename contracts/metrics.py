@@ -37,6 +37,9 @@ DEAD_LETTERS_SEEN = Metric(
 )
 TICKS = Metric("argus_ticks_total", "counter", ("topic",), "ticks sent")
 REQUESTS = Metric("argus_http_requests_total", "counter", ("route", "status"), "HTTP requests answered")
+INGESTED = Metric(
+    "argus_ingest_records_total", "counter", ("route", "told"), "records sent in: accepted, duplicate or refused"
+)
 LIMITED = Metric(
     "argus_ingest_limited_total", "counter", ("limit",), "requests refused with 429, by the limit that was reached"
 )

@@ -3,7 +3,7 @@
 Trouble is `application/problem+json`. A client never sees a trace: it gets the id under which the log has it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import get_args
@@ -14,8 +14,9 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts import metrics
 from contracts.records import Event
@@ -60,17 +61,8 @@ def application(
         title="Argus", version=VERSION, summary=SUMMARY, description=DESCRIPTION, docs_url=None, redoc_url=None
     )
     app.openapi = document(app, (Answer, KnownFeature, *get_args(Event)))  # type: ignore[method-assign]
-    requests = counter(metrics.REQUESTS, registry)
 
-    @app.middleware("http")
-    async def count(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        status = 500  # unless an answer says otherwise: a fault of ours passes through here on its way to _broken
-        try:
-            response = await answer(request)
-            status = response.status_code
-        finally:
-            requests.labels(getattr(request.scope.get("route"), "path", "none"), str(status)).inc()
-        return response
+    app.add_middleware(_Counted, requests=counter(metrics.REQUESTS, registry))
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> PlainTextResponse:  # not in the threads that others may hold
@@ -86,13 +78,36 @@ def application(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(features(read, callers))
-    desk = Desk(intake, meter, Caps())
+    desk = Desk(intake, meter, Caps(), counter(metrics.INGESTED, registry))
     app.include_router(ingest(desk, callers))
     app.include_router(hooks(desk, secrets, authors))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)
     return app
+
+
+class _Counted:
+    """Counts requests by route and status."""
+
+    def __init__(self, app: ASGIApp, requests: Counter) -> None:
+        self._app, self._requests = app, requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500  # unless an answer says otherwise: a fault of ours passes through here on its way to _broken
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            self._requests.labels(getattr(scope.get("route"), "path", "none"), str(status)).inc()
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

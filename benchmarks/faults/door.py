@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from random import Random
 
 from argus.stack.logs import log_path
@@ -204,7 +205,9 @@ def _fault(front: Front, fault: str) -> None:
         os.kill(pid, signal.SIGCONT)
     elif fault == FULL:
         # no file of this process may grow any more: to the broker the same as a disk without room
-        resource.prlimit(Private(front.one.data).pid("kafka"), resource.RLIMIT_FSIZE, (0, 0))
+        pid = Private(front.one.data).pid("kafka")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
+        until("the broker has stopped", lambda: not Path(f"/proc/{pid}/exe").exists(), deadline_s=ENDS_S)
     else:
         kill(front.one, fault)
         front.ready()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 from fastapi import HTTPException, Request, Response
+from prometheus_client import Counter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -36,15 +37,18 @@ RETRY = {"Retry-After": "2"}
 
 
 class Desk:
-    """Takes bodies in; without an `intake`, in a replay's namespace, every way in answers 409."""
+    """Takes bodies in; without an `intake`, in a replay's namespace, every way in answers 409.
 
-    def __init__(self, intake: Intake | None, meter: Meter, caps: Caps) -> None:
-        self._intake, self.meter, self.caps = intake, meter, caps
+    `ingested` counts records by route and what was told of them.
+    """
+
+    def __init__(self, intake: Intake | None, meter: Meter, caps: Caps, ingested: Counter) -> None:
+        self._intake, self.meter, self.caps, self._ingested = intake, meter, caps, ingested
         self._places = Places(AT_ONCE, PLACE_WAIT_S)
         self._coming, self._hooks = asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
 
-    def living(self) -> Intake:
-        """A dependency: the intake of a namespace that lives."""
+    async def living(self) -> Intake:
+        """A dependency: the intake of a namespace that lives. It waits for nothing, so no thread is needed."""
         if self._intake is None:
             raise HTTPException(409, "the clock of this namespace is a replay's: use `argus replay`")
         return self._intake
@@ -77,13 +81,16 @@ class Desk:
         route = request.url.path.rpartition("/")[2]
         try:
             async with self._places.taken(document):
-                return await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=deadline_s)
+                answer = await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=deadline_s)
         except TimeoutError as busy:
             raise HTTPException(503, "too many bodies are being read already", headers=RETRY) from busy
         except BadRecord as bad:
             raise HTTPException(422, str(bad)) from bad
         except Unavailable as gone:
             raise HTTPException(503, str(gone), headers=RETRY) from gone
+        for word in ("accepted", "duplicate", "refused"):
+            self._ingested.labels(route, word).inc(getattr(answer, word))
+        return answer
 
 
 def delivery_of(request: Request, digest: str, name: str | None = None) -> Delivery:

@@ -46,12 +46,15 @@ def hooks(desk: Desk, secrets: Secrets, authors: Authors) -> APIRouter:
         desk.meter.refuse_spent(caller)
         capped = replace(desk.caps, received=LARGEST, inflated=LARGEST, wait_s=WEBHOOK_S)
         async with desk.delivered(request, capped) as body:
-            if signed and not await run_in_threadpool(sender.genuine, body.file, request.headers, valid, now_s):
-                raise stranger
-            await run_in_threadpool(desk.meter.webhook, caller, body.received)  # no stranger spends what is a tenant's
-            body.file.seek(0)
-            whole = await run_in_threadpool(body.file.read)
-            read = webhooks.read(sender, whole, request.headers, authors)
+
+            def proven() -> bytes:
+                if signed and not sender.genuine(body.file, request.headers, valid, now_s):
+                    raise stranger
+                desk.meter.webhook(caller, body.received)  # no stranger spends what is a tenant's
+                body.file.seek(0)
+                return body.file.read()
+
+            read = webhooks.read(sender, await run_in_threadpool(proven), request.headers, authors)
             digest = f"{body.digest} {request.url.query}"
             answer = await desk.answer(
                 into, request, caller, Delivery(digest, digest), read, document=body.size, deadline_s=WEBHOOK_S

@@ -102,6 +102,9 @@ def test_a_batch_is_on_the_log_when_it_is_answered_and_its_bad_rows_are_named(da
         ("element 301", "outcome"), ("element 302", "project"), ("element 303", "finished_ms"),
         ("element 304", "finished_ms"),
     ]  # fmt: skip
+    counted = httpx.get(f"http://{day.settings.gateway}/metrics", timeout=5).text
+    assert 'argus_ingest_records_total{route="events",told="accepted"} 300.0' in counted
+    assert 'argus_ingest_records_total{route="events",told="refused"} 4.0' in counted
     found = on_log(day, RUNS)
     assert {one.run for one in found} == {str(number) for number in range(300)}
     assert all(isinstance(one, JobExecution) for one in found)
