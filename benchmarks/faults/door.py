@@ -19,8 +19,8 @@ from benchmarks.observed import log_of, until
 from benchmarks.private import Private
 from benchmarks.running import Running
 from contracts.errors import DeadlineExceeded
-from contracts.records import JobExecution, decode
-from contracts.topics import RUNS
+from contracts.records import JobExecution, TestReportPart, decode
+from contracts.topics import RUNS, TEST_RESULTS
 from feature_store.log import is_tick
 from gateway.tenants import Tenants
 from gateway.webhook_secrets import VALID_SECRETS, WebhookSecrets
@@ -58,13 +58,15 @@ class Outcome:
 class Front:
     """A gateway in a namespace, and what its tenants have had acknowledged.
 
-    `secrets` are a tenant's for a sender's webhooks, the oldest first: that one is no longer valid.
+    `reported` are the runs whose report was acknowledged too; `secrets` a tenant's for a sender's webhooks, the oldest
+    first: that one is no longer valid.
     """
 
     one: Running
     tokens: dict[str, str]
     secrets: dict[tuple[str, str], list[str]]
     sent: Sent = field(default_factory=dict)
+    reported: set[tuple[str, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -137,16 +139,26 @@ def run(front: Front, fault: str, seed: int) -> Outcome:
 
 
 def missing(front: Front) -> list[str]:
-    """What was acknowledged and is not on the log, or lies there under a tenant who did not send it."""
-    found, foreign = set(), []
-    for message in log_of(front.one.settings, RUNS):
-        if not is_tick(message):
-            told = decode(JobExecution, message.value())
-            found.add((told.project, told.run))
-            if told.message not in (None, CANARY.format(tenant=told.project.partition("/")[0])):
-                foreign.append(f"{told.project} {told.run} has the text {told.message}")
-    lost = [f"{at} was acknowledged and is not on the log" for at in front.sent if at not in found]
-    return lost + foreign + front.wrong
+    """What was acknowledged and is not on the log, lies there under a tenant who did not send it, or says two things.
+
+    A reader drops what he has had by its identity: that a report was sent twice must leave him nothing to choose from.
+    """
+    settings, wrong = front.one.settings, list(front.wrong)
+    runs = [decode(JobExecution, one.value()) for one in log_of(settings, RUNS) if not is_tick(one)]
+    parts: dict[tuple[str, str], set[bytes]] = {}
+    for one in log_of(settings, TEST_RESULTS):
+        if not is_tick(one):
+            part = decode(TestReportPart, one.value())
+            parts.setdefault((part.project, part.run), set()).add(one.value())
+    wrong += [
+        f"{run.project} {run.run} has the text {run.message}"
+        for run in runs
+        if run.message not in (None, CANARY.format(tenant=run.project.partition("/")[0]))
+    ]
+    wrong += [f"the report of {at} says {len(told)} things" for at, told in parts.items() if len(told) > 1]
+    found = {(run.project, run.run) for run in runs}
+    wrong += [f"{at} was acknowledged and is not on the log" for at in front.sent if at not in found]
+    return wrong + [f"the report of {at} was acknowledged and is not on the log" for at in front.reported - set(parts)]
 
 
 def _send(front: Front, tenant: str, name: str) -> int:
@@ -165,7 +177,11 @@ def _send(front: Front, tenant: str, name: str) -> int:
         }
         for project, run in [*runs, (f"{other}/app-0", f"{name}-foreign")]
     ]
-    body = "\n".join(map(json.dumps, lines)).encode()
+    report = {
+        "project": runs[0][0], "run": runs[0][1], "job": "unit", "report": "unit.xml", "k": 1, "n": 1,
+        "tests": [{"test": "t", "outcome": "fail", "finished_ms": now_ms, "message": CANARY.format(tenant=tenant)}],
+    }  # fmt: skip
+    body = "\n".join(map(json.dumps, [*lines, report])).encode()
     ends_s, tries, text = time.monotonic() + ENDS_S, 0, ""
     while time.monotonic() < ends_s:
         tries += 1
@@ -175,7 +191,8 @@ def _send(front: Front, tenant: str, name: str) -> int:
             continue
         told = json.loads(text)
         front.sent |= dict.fromkeys(runs, tenant)
-        if (told["accepted"] + told["duplicate"], told["refused"]) != (EVENTS, 1):
+        front.reported.add(runs[0])
+        if (told["accepted"] + told["duplicate"], told["refused"]) != (EVENTS + 1, 1):
             front.wrong.append(f"{tenant} {name}: answered {told}")
         return tries
     raise DeadlineExceeded(f"{tenant} {name}: not accepted within {ENDS_S:.0f} s, {tries} tries; last: {text}")
