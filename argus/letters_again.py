@@ -8,8 +8,10 @@ import msgspec
 from contracts.delivery import Delivery
 from contracts.errors import BadRecord
 from contracts.records import DeadLetter
-from contracts.topics import DEAD_LETTERS, EVENTS, Message, message, message_key, topic_of
+from contracts.topics import DEAD_LETTERS, EVENTS, Message, message_key
+from gateway.ingest.aliases import Aliases
 from gateway.ingest.jsonl import KINDS, event_of
+from gateway.ingest.publish import to_send
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row, in_size, in_time
 
@@ -24,7 +26,7 @@ class Again:
     kept: list[tuple[str, str]] = field(default_factory=list)
 
 
-def mended(letter: DeadLetter, *, namespace: str, now_ms: int) -> Message | str:
+def mended(letter: DeadLetter, aliases: Aliases, *, namespace: str, now_ms: int) -> Message | str:
     """The message that a letter's record is when it is written as it should be, or why it cannot be one now."""
     kind = {topic.named(namespace): KINDS[topic.name] for topic in EVENTS}.get(letter.topic)
     if kind is None:
@@ -40,11 +42,12 @@ def mended(letter: DeadLetter, *, namespace: str, now_ms: int) -> Message | str:
     row = in_time(row, now_ms) if isinstance(row, Row) else row
     if isinstance(row, Refusal):
         return f"{row.field}={row.value}: {row.reason}"
-    return message(topic_of(row.record), row.record, namespace=namespace, source=SOURCE)
+    return to_send(row.record, aliases, namespace=namespace, source=SOURCE)
 
 
 def send_again(
     letters: Iterable[DeadLetter],
+    aliases: Aliases,
     *,
     namespace: str,
     now_ms: int,
@@ -59,7 +62,7 @@ def send_again(
     told, leaving = Again(), []
     sending = delivery()
     for letter in letters:
-        found = mended(letter, namespace=namespace, now_ms=now_ms)
+        found = mended(letter, aliases, namespace=namespace, now_ms=now_ms)
         if isinstance(found, str):
             told.kept.append((letter.origin, found))
             continue

@@ -1,6 +1,5 @@
 """The gateway and the ticker as processes: clients made once from the settings, until told to stop."""
 
-import secrets
 import socket
 import sys
 import threading
@@ -73,8 +72,7 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     def now() -> datetime:
         return datetime.fromtimestamp(now_ms() / 1000, UTC)
 
-    kept_with = (connect, now, secrets.token_bytes)
-    tenants, kept = Tenants(*kept_with), WebhookSecrets(*kept_with)
+    tenants, kept = Tenants.of(settings, now), WebhookSecrets.of(settings, now)
     webhook_secrets = {sender: Remembered(partial(kept.valid, sender=sender), time.monotonic) for sender in SENDERS}
     callers = Callers(
         tenants.token,
@@ -86,7 +84,7 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     counters = valkey_client(settings.valkey.get_secret_value(), timeout_s=COUNTED_S)
     waits = {"linger.ms": 2, "delivery.timeout.ms": round(ACKNOWLEDGED_S * 1000)}
     door = Door(partial(producer, settings.kafka, **QUEUE, **waits), deadline_s=ACKNOWLEDGED_S)
-    aliases = Remembered(TestAliases(connect, now, secrets.token_bytes).known, time.monotonic)
+    aliases = Remembered(TestAliases.of(settings, now).known, time.monotonic)
     intake = Intake(
         door, Seen(client, settings.namespace), aliases=aliases, namespace=settings.namespace, now_ms=now_ms
     )

@@ -99,6 +99,8 @@ def replay_letters(
     dead letters; an event that a reader had counted already still counts once.
     """
     import time
+    from datetime import UTC, datetime
+    from functools import partial
 
     from argus.dead_letters import visible
     from argus.letters_again import send_again
@@ -106,6 +108,8 @@ def replay_letters(
     from contracts.errors import Misconfigured
     from contracts.settings import read_settings
     from feature_store.log import producer
+    from gateway.aliases import TestAliases
+    from gateway.remembered import Remembered
 
     if not (origins or reader or reason):
         raise Misconfigured("which letters? name their origins, or give --reader or --reason")
@@ -117,6 +121,7 @@ def replay_letters(
     missing = sorted(set(origins or ()) - {one.origin for one in letters})
     told = send_again(
         letters,
+        Remembered(TestAliases.of(settings, partial(datetime.now, UTC)).known, time.monotonic),
         namespace=settings.namespace,
         now_ms=time.time_ns() // 1_000_000,
         delivery=lambda: Delivery(producer(settings.kafka), stall_s=deadline_s, clock=time.monotonic),

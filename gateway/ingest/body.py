@@ -47,7 +47,7 @@ async def received(chunks: AsyncIterator[bytes], encoding: str, caps: Caps) -> B
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise HTTPException(415, f"Content-Encoding: {encoding[:40]!r} is not read; send gzip or none")
     pieces = Inflated() if "gzip" in encoding else _Plain()
-    count, size, digest = 0, 0, blake2b(digest_size=16)
+    count, size, turns, digest = 0, 0, 0, blake2b(digest_size=16)
     with ExitStack() as stopping:
         file: Any = stopping.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
         try:
@@ -61,9 +61,14 @@ async def received(chunks: AsyncIterator[bytes], encoding: str, caps: Caps) -> B
                         _check(size, count, caps)
                         file.write(piece)
                         digest.update(piece)
+                        if size // MIB > turns:  # others are to have their turn, however much a chunk inflates to
+                            turns = size // MIB
+                            await asyncio.sleep(0)
             pieces.end()
         except TimeoutError as late:
             raise HTTPException(408, f"the body did not come within {caps.wait_s:g} s") from late
+        except OSError as full:
+            raise HTTPException(503, "there is no room for the body now", headers={"Retry-After": "5"}) from full
         except zlib.error as bad:
             raise HTTPException(400, f"Content-Encoding: gzip, but the body is not: {bad}") from bad
         stopping.pop_all()

@@ -6,8 +6,10 @@ nothing is lost by sending the same again.
 """
 
 import asyncio
+import time
+from collections import Counter as Counts
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 from fastapi import HTTPException, Request, Response
@@ -27,11 +29,10 @@ from gateway.ingest.row import Row
 from gateway.ingest.seen import Delivery
 
 AT_ONCE, PLACE_WAIT_S = 24, 5.0
-"""Bodies that are read into rows at a time, fewer while large documents are; another waits for so long, and is then
-asked to come again."""
-BODIES = 128
-"""Bodies that may be coming at a time, from those with a token and from webhooks each: who dawdles is in nobody else's
-way."""
+"""Bodies that are read into rows at a time; another waits for so long, and is then asked to come again."""
+BODIES, BODIES_OF_ONE = 128, 16
+"""Bodies that may be coming at a time, from those with a token and from webhooks each, and to one tenant's webhook of
+one sender: who dawdles is in nobody else's way."""
 LONGEST_KEY = 255
 RETRY = {"Retry-After": "2"}
 
@@ -46,6 +47,7 @@ class Desk:
         self._intake, self.meter, self.caps, self._ingested = intake, meter, caps, ingested
         self._places = Places(AT_ONCE, PLACE_WAIT_S)
         self._coming, self._hooks = asyncio.Semaphore(BODIES), asyncio.Semaphore(BODIES)
+        self._hooked: Counts[str] = Counts()
 
     async def living(self) -> Intake:
         """A dependency: the intake of a namespace that lives. It waits for nothing, so no thread is needed."""
@@ -55,16 +57,46 @@ class Desk:
 
     @asynccontextmanager
     async def body(self, request: Request, caller: Caller, caps: Caps | None = None) -> AsyncIterator[Body]:
-        """The body of one who has shown a token, its bytes counted as his."""
-        async with _received(request, self._coming, caps or self.caps) as body:
-            await run_in_threadpool(self.meter.received, caller, body.received)
+        """The body of one who has shown a token, its bytes counted as his, be it refused."""
+        sent = 0
+
+        async def chunks() -> AsyncIterator[bytes]:
+            nonlocal sent
+            async for chunk in request.stream():
+                sent += len(chunk)
+                yield chunk
+
+        async with _let_in(self._coming), AsyncExitStack() as leaving:
+            try:
+                body = await _received(request, chunks(), caps or self.caps)
+                leaving.enter_context(body.file)
+            finally:
+                await run_in_threadpool(self.meter.received, caller, sent)
             yield body
 
     @asynccontextmanager
-    async def delivered(self, request: Request, caps: Caps) -> AsyncIterator[Body]:
-        """The body of a webhook, from nobody knows whom until it was read."""
-        async with _received(request, self._hooks, caps) as body:
-            yield body
+    async def delivered(self, request: Request, hook: str, caps: Caps) -> AsyncIterator[Body]:
+        """The body of a webhook, from nobody knows whom until it was read; `hook` says which one it is sent to."""
+        if self._hooked[hook] >= BODIES_OF_ONE:
+            raise HTTPException(503, f"{BODIES_OF_ONE} deliveries are coming already", headers=RETRY)
+        async with _let_in(self._hooks):
+            self._hooked[hook] += 1
+            try:
+                body = await _received(request, request.stream(), caps)
+            finally:
+                self._hooked[hook] -= 1
+            with body.file:
+                yield body
+
+    @asynccontextmanager
+    async def place(self, document: int, wait_s: float = PLACE_WAIT_S) -> AsyncIterator[None]:
+        """A place to read in, with room for a document of so many bytes that is read whole."""
+        async with AsyncExitStack() as leaving:
+            try:
+                await leaving.enter_async_context(self._places.taken(document, wait_s))
+            except TimeoutError as busy:
+                raise HTTPException(503, "too many bodies are being read already", headers=RETRY) from busy
+            yield
 
     async def answer(
         self,
@@ -75,15 +107,18 @@ class Desk:
         read: Iterator[Row | Refusal],
         *,
         document: int = 0,
-        deadline_s: float | None = None,
+        within_s: float | None = None,
     ) -> Answer:
-        """What became of the rows that are `read`; `document` is the size in bytes of what is read whole for them."""
+        """What became of the rows that are `read`; `document` is the size in bytes of what is read whole for them.
+
+        With `within_s`, the answer comes within so many seconds, whatever it is.
+        """
         route = request.url.path.rpartition("/")[2]
+        ends_s = None if within_s is None else time.monotonic() + within_s
         try:
-            async with self._places.taken(document):
-                answer = await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=deadline_s)
-        except TimeoutError as busy:
-            raise HTTPException(503, "too many bodies are being read already", headers=RETRY) from busy
+            async with self.place(document, PLACE_WAIT_S if within_s is None else min(PLACE_WAIT_S, within_s)):
+                left_s = None if ends_s is None else max(0.0, ends_s - time.monotonic())
+                answer = await run_in_threadpool(into.take, caller, route, delivery, read, deadline_s=left_s)
         except BadRecord as bad:
             raise HTTPException(422, str(bad)) from bad
         except Unavailable as gone:
@@ -107,13 +142,15 @@ def told(answer: Answer, status: int | None = None) -> Response:
 
 
 @asynccontextmanager
-async def _received(request: Request, gate: asyncio.Semaphore, caps: Caps) -> AsyncIterator[Body]:
+async def _let_in(gate: asyncio.Semaphore) -> AsyncIterator[None]:
     if gate.locked():
         raise HTTPException(503, f"{BODIES} bodies are coming already", headers=RETRY)
     async with gate:
-        try:
-            body = await received(request.stream(), request.headers.get("content-encoding", ""), caps)
-        except ClientDisconnect as gone:
-            raise HTTPException(400, "the body ended too soon") from gone
-        with body.file:
-            yield body
+        yield
+
+
+async def _received(request: Request, chunks: AsyncIterator[bytes], caps: Caps) -> Body:
+    try:
+        return await received(chunks, request.headers.get("content-encoding", ""), caps)
+    except ClientDisconnect as gone:
+        raise HTTPException(400, "the body ended too soon") from gone

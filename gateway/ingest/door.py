@@ -74,24 +74,26 @@ class Door:
     def hand_in(self, messages: Iterable[Message], *, deadline_s: float | None = None) -> int:
         """How many messages there were: the broker has acknowledged each.
 
-        Raises Unavailable when it refuses one and DeadlineExceeded when it does not answer within `deadline_s` (the
-        door's, if none is given) or when nothing more fits into the queue. What was sent by then may come to lie on the
-        log all the same: sending all of it again is harmless.
+        Raises Unavailable when it refuses one and DeadlineExceeded when it does not answer within `deadline_s`, or, if
+        none is given, within the door's of the last message; or when nothing more fits into the queue. What was sent by
+        then may come to lie on the log all the same: sending all of it again is harmless.
         """
         with self._lock:
             self._under_way += 1
         try:
-            return self._handed_in(messages, self._deadline_s if deadline_s is None else deadline_s)
+            return self._handed_in(messages, deadline_s)
         finally:
             with self._lock:
                 self._under_way -= 1
 
-    def _handed_in(self, messages: Iterable[Message], deadline_s: float) -> int:
+    def _handed_in(self, messages: Iterable[Message], given_s: float | None) -> int:
         handed = _Handed(self._acknowledged)
+        deadline_s = self._deadline_s if given_s is None else given_s
         ends_s = self._clock() + deadline_s
         for one in messages:
             self._produce(one, handed, ends_s)
-            ends_s = self._clock() + deadline_s
+            if given_s is None:
+                ends_s = self._clock() + deadline_s
         with handed.changed:
             while handed.told < handed.sent and not handed.refused:
                 if not handed.changed.wait(ends_s - self._clock()):

@@ -1,7 +1,8 @@
 """POST /api/v1/ingest/{github,gitlab,sentry}: what they send by themselves, proven by a secret of the tenant."""
 
 import io
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated
 
@@ -14,12 +15,15 @@ from gateway.ingest import described, sentry, webhooks
 from gateway.ingest.authors import Authors
 from gateway.ingest.desk import RETRY, Desk, told
 from gateway.ingest.intake import Intake
+from gateway.ingest.refusal import Refusal
+from gateway.ingest.row import Row
 from gateway.ingest.seen import Delivery
 from gateway.ingest.webhooks import LARGEST, SENDERS, Sender, sentry_to
 from gateway.tenants import TENANT_PATTERN
 
-WEBHOOK_S = 8.0
-"""A webhook is answered within this: GitHub waits 10 s."""
+WEBHOOK_S, BODY_S, LEAST_S = 8.0, 6.0, 1.0
+"""A webhook is answered within this, its body coming within that, as GitHub waits 10 s; the broker has the last second
+in any case."""
 
 Secrets = Callable[[str, str], list[str] | None]
 """(tenant, sender) -> the secrets that are valid, None where there is none; raises Unavailable."""
@@ -35,6 +39,7 @@ def hooks(desk: Desk, secrets: Secrets, authors: Authors) -> APIRouter:
     async def take(request: Request, into: Intake, name: str, tenant: str, sender: Sender) -> Response:
         """Who cannot be told genuine is refused before his body is waited for, where that can be seen by then."""
         stranger = HTTPException(401, f"no secret of tenant {tenant!r} for {name} fits this")
+        ends_s = time.monotonic() + WEBHOOK_S
         try:
             valid = await run_in_threadpool(secrets, tenant, name)
         except (Unavailable, Misconfigured) as gone:
@@ -44,21 +49,24 @@ def hooks(desk: Desk, secrets: Secrets, authors: Authors) -> APIRouter:
             raise stranger
         caller = Caller(name, tenant, frozenset({"ingest"}))
         desk.meter.refuse_spent(caller)
-        capped = replace(desk.caps, received=LARGEST, inflated=LARGEST, wait_s=WEBHOOK_S)
-        async with desk.delivered(request, capped) as body:
+        capped = replace(desk.caps, received=LARGEST, inflated=LARGEST, wait_s=BODY_S)
+        async with desk.delivered(request, f"{tenant} {name}", capped) as body:
 
-            def proven() -> bytes:
+            def prove() -> None:
                 if signed and not sender.genuine(body.file, request.headers, valid, now_s):
                     raise stranger
                 desk.meter.webhook(caller, body.received)  # no stranger spends what is a tenant's
                 body.file.seek(0)
-                return body.file.read()
 
-            read = webhooks.read(sender, await run_in_threadpool(proven), request.headers, authors)
+            await run_in_threadpool(prove)
+
+            def read() -> Iterator[Row | Refusal]:  # whole, but not before there is a place for it
+                yield from webhooks.read(sender, body.file.read(), request.headers, authors)
+
             digest = f"{body.digest} {request.url.query}"
-            answer = await desk.answer(
-                into, request, caller, Delivery(digest, digest), read, document=body.size, deadline_s=WEBHOOK_S
-            )
+            delivery = Delivery(digest, digest)
+            left_s = max(LEAST_S, ends_s - time.monotonic())
+            answer = await desk.answer(into, request, caller, delivery, read(), document=body.size, within_s=left_s)
             # a webhook that is answered 422 now and then is switched off by its sender, and the good ones with it
             return told(answer, 202 if answer.status() == 202 else 200)
 

@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from contracts.errors import BadRecord
-from contracts.topics import Message, message, topic_of
+from contracts.topics import Message
 from gateway.callers import Caller
-from gateway.ingest.aliases import Aliases, renamed
+from gateway.ingest.aliases import Aliases
 from gateway.ingest.answer import MOST_LISTED, Answer
 from gateway.ingest.door import Door
-from gateway.ingest.publish import SOURCE
-from gateway.ingest.redaction import redacted
+from gateway.ingest.publish import to_send
 from gateway.ingest.refusal import Refusal, Refusals, refusal, refused
 from gateway.ingest.row import Row, live
 from gateway.ingest.seen import Delivery, Seen
@@ -76,8 +75,7 @@ class Intake:
             elif isinstance(own := owned(row, caller), Refusal):
                 refusals.add(own)
             else:
-                record = renamed(redacted(row.record), self._aliases)
-                yield message(topic_of(record), record, namespace=self._namespace, source=SOURCE)
+                yield to_send(row.record, self._aliases, namespace=self._namespace)
 
 
 def owned(row: Row, caller: Caller) -> Row | Refusal:

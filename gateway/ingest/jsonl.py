@@ -15,19 +15,26 @@ from msgspec import Struct
 from contracts.errors import BadRecord
 from contracts.records import EARLIEST_MS, Event, TestReportPart, checked
 from contracts.topics import EVENTS, RUNS, TEST_RESULTS
-from gateway.ingest.refusal import Refusal, refused
+from gateway.ingest.refusal import Refusal, refusal, refused
 from gateway.ingest.row import Row, in_size, lines
 
 KINDS: dict[str, type[Event]] = {topic.name: topic.record for topic in EVENTS}  # type: ignore[misc]
 _LARGEST_INTEGER = 2**53
+MOST_BLANK = 1_000
+"""Blank lines that are passed over; more are refused, for they cost time and tell nothing."""
 
 
 def read(stream: BinaryIO, file: str) -> Iterator[Row | Refusal]:
     """The rows of a stream of JSON Lines; `file` is how a refusal calls it."""
+    blank = 0
     for line in lines(stream, file):
         if isinstance(line, Refusal):
             yield line
-        elif line[1].strip():
+        elif not line[1].strip():
+            blank += 1
+            if blank > MOST_BLANK:
+                yield refusal(file, f"line {line[0]}", "line", "", f"is blank, as {MOST_BLANK} before it")
+        else:
             place = f"line {line[0]}"
             try:
                 record, arrived_ms = parse(line[1])

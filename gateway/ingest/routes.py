@@ -75,11 +75,15 @@ def ingest(desk: Desk, callers: Callers) -> APIRouter:
         """CDEvents as CloudEvents in binary, structured or batch mode; the parameters say what the events do not."""
         capped = replace(desk.caps, received=cloudevents.LARGEST, inflated=cloudevents.LARGEST)
         async with desk.body(request, caller, capped) as body:
-            whole = await run_in_threadpool(body.file.read)
-            name = await run_in_threadpool(cloudevents.name, whole, request.headers)
+            async with desk.place(body.size):
+                name = await run_in_threadpool(cloudevents.name, body.file.read(), request.headers)
+            body.file.seek(0)
+
+            def read() -> Iterator[Row | Refusal]:  # whole, but not before there is a place for it
+                yield from cdevents.read(body.file.read(), request.headers, defaults)
+
             delivery = delivery_of(request, f"{body.digest} {request.url.query}", name)
-            read = cdevents.read(whole, request.headers, defaults)
-            return told(await desk.answer(into, request, caller, delivery, read, document=body.size))
+            return told(await desk.answer(into, request, caller, delivery, read(), document=body.size))
 
     @router.post("/otlp/v1/traces", summary="Spans", responses=described.EXPORTED, openapi_extra=described.SPANS)
     @router.post("/otlp", summary="Spans", responses=described.EXPORTED, openapi_extra=described.SPANS)

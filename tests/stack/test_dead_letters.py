@@ -87,6 +87,7 @@ def test_what_a_broken_producer_left_out_is_there_when_it_is_sent_again(stack: S
     ensure(settings, deadline_s=30)
     now_ms = time.time_ns() // 1_000_000
     body = {"project": "acme/app", "run": "7", "job": "unit", "outcome": "failure", "finished_ms": now_ms}
+    body["message"] = "password=hunter2"
     bodies = [body, body | {"finished_ms": now_ms - 90_000_000}, body | {"outcome": "odd"}, None]
     sender = producer(settings.kafka)
     for offset, one in enumerate(bodies):
@@ -117,5 +118,6 @@ def test_what_a_broken_producer_left_out_is_there_when_it_is_sent_again(stack: S
     assert (mended.key(), dict(mended.headers())["run"], json.loads(mended.value())["outcome"]) == (
         b"acme/app", b"7", "failure",
     )  # fmt: skip
+    assert json.loads(mended.value())["message"] == "password=[redacted:password]"
     assert command("list")["total"] == 3
     assert command("replay", "x:0:1")["kept"] == [{"origin": "x:0:1", "reason": "there is no such dead letter"}]

@@ -98,3 +98,9 @@ def test_a_refused_value_is_short_and_obeys_no_terminal() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(data: bytes) -> None:
     assert all(isinstance(row, Row | Refusal) for row in jsonl.read(io.BytesIO(data), "f"))
+
+
+def test_a_few_blank_lines_are_passed_over_and_very_many_are_refused() -> None:
+    blank = b"\n" * (jsonl.MOST_BLANK + 2)
+    found = list(jsonl.read(io.BytesIO(b"\n\n" + json.dumps(RUN).encode() + b"\n" + blank), "f"))
+    assert [type(one).__name__ for one in found] == ["Row", *["Refusal"] * 4]

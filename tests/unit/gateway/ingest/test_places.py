@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.ingest.places import DOCUMENT_PLACE, Places
+from gateway.ingest.places import SMALL_DOCUMENT, Places
 
 
 async def hold(places: Places, document: int, began: list[int], name: int, until: asyncio.Event) -> None:
@@ -18,22 +18,22 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_large_document_waits_for_the_small_ones_and_holds_up_who_comes_later() -> None:
+def test_large_documents_wait_for_each_other_in_turn_and_nobody_waits_for_them() -> None:
     async def run() -> None:
-        places, done, began = Places(4, 5), asyncio.Event(), list[int]()
-        large, sizes = asyncio.Event(), [0, 0, 3 * DOCUMENT_PLACE, 0]
-        events = [done, done, large, large]
+        places, began = Places(3, 5, room=4 * SMALL_DOCUMENT), list[int]()
+        first, later = asyncio.Event(), asyncio.Event()
+        large, larger = 3 * SMALL_DOCUMENT, 4 * SMALL_DOCUMENT
         tasks = []
-        for name, (size, event) in enumerate(zip(sizes, events, strict=True)):
+        for name, (size, event) in enumerate([(large, first), (larger, later), (large, later), (0, later), (9, later)]):
             tasks.append(asyncio.create_task(hold(places, size, began, name, event)))
             await settled()
-        assert began == [0, 1]
-        done.set()
+        assert began == [0, 3, 4]
+        first.set()
         await settled()
-        assert began == [0, 1, 2]
-        large.set()
+        assert began == [0, 3, 4, 1]
+        later.set()
         await asyncio.gather(*tasks)
-        assert began == [0, 1, 2, 3]
+        assert began == [0, 3, 4, 1, 2]
 
     asyncio.run(run())
 
@@ -48,7 +48,7 @@ def test_who_waits_too_long_is_told_and_takes_nothing() -> None:
                 raise AssertionError("there was no place")
         done.set()
         await first
-        async with places.taken(1_000 * DOCUMENT_PLACE):  # more than there are is all of them
+        async with places.taken(1_000 * SMALL_DOCUMENT):  # more than there are is all of them
             pass
 
     asyncio.run(run())
@@ -61,6 +61,22 @@ def test_a_place_comes_back_when_its_holder_fails() -> None:
             async with places.taken():
                 raise ValueError("broken")
         async with places.taken():
+            pass
+
+    asyncio.run(run())
+
+
+def test_room_that_was_waited_for_in_vain_comes_back() -> None:
+    async def run() -> None:
+        places, done = Places(1, 0.01), asyncio.Event()
+        first = asyncio.create_task(hold(places, 0, [], 0, done))
+        await settled()
+        with pytest.raises(TimeoutError):
+            async with places.taken(1_000 * SMALL_DOCUMENT):
+                raise AssertionError("there was no place")
+        done.set()
+        await first
+        async with places.taken(1_000 * SMALL_DOCUMENT):
             pass
 
     asyncio.run(run())
