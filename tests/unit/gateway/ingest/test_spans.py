@@ -194,6 +194,25 @@ def test_a_repetition_that_is_told_is_kept() -> None:
     assert part.tests[0].repetition == 3
 
 
+@pytest.mark.parametrize(
+    ("told", "repetitions"),
+    [([1, 0], [1, 0]), (["1", "0"], [1, 0]), (["2", None, None], [2, 0, 1]), ([None, 0, None], [1, 0, 2]),
+     ([None, None, 1], [0, 2, 1])],
+)  # fmt: skip
+@pytest.mark.parametrize("later_ms", [0, 1])
+def test_repetitions_that_are_not_told_are_those_that_nobody_tells(
+    told: list[str | int | None], repetitions: list[int], later_ms: int
+) -> None:
+    spans = [
+        Told(number, TEST if nth is None else {**TEST, "argus.repetition": nth}, ended_ms=ENDED_MS + number * later_ms)
+        for number, nth in enumerate(told, start=1)
+    ]
+    other = Told(9, {**TEST, "test.case.name": "takes"}, ended_ms=ENDED_MS + 9)
+    (part,) = records(rows([*spans, other]))
+    assert isinstance(part, TestReportPart)
+    assert [one.repetition for one in part.tests] == [*repetitions, 0]
+
+
 def test_jobs_have_reports_of_their_own() -> None:
     found = records(rows([Told(1, TEST), Told(2, {**TEST, "cicd.pipeline.task.name": "e2e"}), Told(3, TASK)]))
     assert [getattr(one, "job", None) for one in found] == ["unit", "unit", "e2e"], "reports come last"
