@@ -17,7 +17,6 @@ from functools import partial
 from hashlib import blake2b
 from itertools import count, filterfalse
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -25,7 +24,7 @@ from msgspec import Struct
 from contracts.errors import BadRecord
 from contracts.records import DeployStep, JobExecution, TestExecution, TestReportPart, checked
 from gateway.ingest import junit
-from gateway.ingest.claims import Claim, rows, text
+from gateway.ingest.claims import Claim, repository, rows, text
 from gateway.ingest.csv import OUTCOMES
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
@@ -200,18 +199,15 @@ def _whose(has: Attributes, project: str | None) -> dict[str, object]:
 
 
 def _project(has: Attributes, otherwise: str | None) -> object:
-    """What is told under `argus.`, else the path of the repository's address, else owner and name.
+    """What is told under `argus.`, else whose the repository's address is, else owner and name.
 
     >>> _project({"vcs.repository.url.full": "https://gitlab.example.org/acme/group/app.git"}, None)
     'acme/group/app'
     """
     if told := has.get("argus.project"):
         return told
-    if address := has.get("vcs.repository.url.full"):
-        try:
-            return urlsplit(str(address)).path.strip("/").removesuffix(".git")
-        except ValueError as bad:
-            raise BadRecord("vcs.repository.url.full", address, "is no URL") from bad
+    if told := repository(has.get("vcs.repository.url.full"), is_one=True):
+        return told
     owner, name = has.get("vcs.owner.name"), has.get("vcs.repository.name")
     return f"{owner}/{name}" if owner and name else otherwise
 

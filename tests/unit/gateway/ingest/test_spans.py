@@ -123,6 +123,16 @@ def test_a_span_without_a_result_tells_of_nothing(span: Attributes) -> None:
     ("told", "default", "project"),
     [
         ({"vcs.repository.url.full": "https://gitlab.example.org/acme/group/app.git"}, None, "acme/group/app"),
+        ({"vcs.repository.url.full": "https://github.com/acme/app/actions/runs/7"}, "acme/other", "acme/app"),
+        ({"vcs.repository.url.full": "https://gitlab.com/acme/group/app/-/jobs/1"}, None, "acme/group/app"),
+        ({"vcs.repository.url.full": "git@github.com:acme/app.git"}, None, "acme/app"),
+        ({"vcs.repository.url.full": "https://code.example.org/acme/app"}, "acme/other", "acme/app"),
+        (
+            {"vcs.repository.url.full": "https://[", "vcs.owner.name": "acme", "vcs.repository.name": "app"},
+            "acme/other",
+            "acme/app",
+        ),
+        ({"vcs.repository.url.full": 7}, "acme/other", "acme/other"),
         ({"vcs.owner.name": "acme", "vcs.repository.name": "app"}, "acme/other", "acme/app"),
         ({"vcs.repository.name": "app"}, "acme/other", "acme/other"),
         ({**REPOSITORY, "argus.project": "acme/mine"}, "acme/other", "acme/mine"),
@@ -147,7 +157,6 @@ def test_a_tag_is_no_branch() -> None:
     [
         ({**TASK, "cicd.pipeline.task.run.result": "glorious"}, "outcome"),
         ({**TASK, "argus.attempt": "many"}, "attempt"),
-        ({**TASK, "vcs.repository.url.full": "https://["}, "vcs.repository.url.full"),
         ({**TASK, "vcs.repository.url.full": "https://github.com/app"}, "project"),
         ({**TEST, "test.case.name": ""}, "test.case.name"),
         ({**TEST, "test.case.result.status": "perhaps"}, "outcome"),
