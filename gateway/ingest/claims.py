@@ -14,6 +14,7 @@ from gateway.ingest.refusal import Refusal, refused
 from gateway.ingest.row import Row, in_size
 
 Fields = Mapping[str, Any]
+_DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _UTC = re.compile(r" UTC$")
 _URL = re.compile(r"(https?|git|ssh|git\+https?|git\+ssh)://([^/\s]+)/([^\s?#]+)([?#]\S*)?", re.IGNORECASE)
 _SCP = re.compile(r"[\w.-]+@[\w.-]+:([^\s:?#]+)", re.ASCII)
@@ -75,6 +76,11 @@ def listed(fields: object, *path: str) -> list[Any]:
 def text(value: object) -> object:
     """A number that names something, as text; anything else as it is."""
     return str(value) if type(value) is int else value
+
+
+def number(value: object) -> object:
+    """A count that is told as text, as a number; anything else as it is."""
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
 
 
 def repository(address: object, *, is_one: bool = False) -> str | None:

@@ -10,7 +10,6 @@ A report is all the tests of one job in one request. It is called by the spans i
 same report, and others, flushed later, are another one. A span is taken or refused whole.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -24,7 +23,7 @@ from msgspec import Struct
 from contracts.errors import BadRecord
 from contracts.records import DeployStep, JobExecution, TestExecution, TestReportPart, checked
 from gateway.ingest import junit
-from gateway.ingest.claims import Claim, repository, rows, text
+from gateway.ingest.claims import Claim, number, repository, rows, text
 from gateway.ingest.csv import OUTCOMES
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
@@ -158,7 +157,7 @@ def _test(span: Span, project: str | None) -> dict[str, object]:
         "finished_ms": _ms(span.ended_ns),
         "suite": suite[: junit.LONGEST_PART_OF_NAME] or None,
         "name": name[: junit.LONGEST_NAME],
-        "repetition": _number(span.own.get(REPETITION)),
+        "repetition": number(span.own.get(REPETITION)),
         "duration_ms": max(0, span.ended_ns - span.began_ns) // 1_000_000 if span.began_ns else None,
         "message": span.message[: junit.LONGEST_MESSAGE] or None,
         "details": span.details[: junit.LONGEST_DETAILS] or None,
@@ -191,7 +190,7 @@ def _whose(has: Attributes, project: str | None) -> dict[str, object]:
         "project": _project(has, project),
         "run": text(has.get("cicd.pipeline.run.id")),
         "job": text(has.get("cicd.pipeline.task.name")),
-        "attempt": _number(has.get("argus.attempt")),
+        "attempt": number(has.get("argus.attempt")),
         "environment": text(has.get("argus.environment")),
         "commit": text(has.get("vcs.ref.head.revision")),
         "branch": _branch(has),
@@ -222,8 +221,3 @@ def _url(has: Attributes) -> object:
 
 def _ms(at_ns: int) -> int | None:
     return at_ns // 1_000_000 or None
-
-
-def _number(value: object) -> object:
-    """Attributes from the environment are text, numbers as well."""
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value, re.ASCII) else value

@@ -1,10 +1,10 @@
-"""Whose repository an address is."""
+"""Whose repository an address is, and what is a number."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ingest.claims import repository
+from gateway.ingest.claims import number, repository
 
 KNOWN = {
     "https://github.com/acme/app": "acme/app",
@@ -48,3 +48,11 @@ def test_what_is_no_address_of_a_repository_says_nothing(address: object) -> Non
 def test_no_text_breaks_it_and_what_it_says_is_never_empty(address: str) -> None:
     assert repository(address) != ""
     assert repository(address, is_one=True) != ""
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [("7", 7), ("007", 7), (7, 7), ("", ""), ("-1", "-1"), ("7 ", "7 "), ("9" * 16, "9" * 16), ("٣", "٣")],
+)
+def test_a_number_may_be_told_as_text(told: object, read: object) -> None:
+    assert number(told) == read
