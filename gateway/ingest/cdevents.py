@@ -29,7 +29,7 @@ from contracts.records import (
     checked,
 )
 from gateway.ingest import cloudevents
-from gateway.ingest.claims import Claim, Fields, rows, text, within
+from gateway.ingest.claims import Claim, Fields, repository, rows, text, within
 from gateway.ingest.cloudevents import FILE, CloudEvent
 from gateway.ingest.csv import epoch_ms
 from gateway.ingest.junit import LONGEST_DETAILS, LONGEST_DURATION_MS, LONGEST_MESSAGE, short
@@ -38,8 +38,6 @@ from gateway.ingest.row import Row
 
 _TYPE = re.compile(r"dev\.cdevents\.([a-z]+\.[a-z]+)(\.[0-9][0-9a-z.-]*)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-_URL = re.compile(r"(https?|git|ssh|git\+https?|git\+ssh)://([^/\s]+)/([^\s?#]+)([?#]\S*)?")
-_FORGE = re.compile(r"(?:^|[.@])(github|gitlab|bitbucket|codeberg|gitea)\.")
 
 JOB_OUTCOMES = {"success": "success", "failure": "failure", "error": "error", "cancel": "cancelled"}
 TEST_OUTCOMES = {
@@ -166,26 +164,6 @@ def _outcome(told: _Told, words: Mapping[str, str]) -> str:
 def _project(told: _Told) -> object:
     sources = (within(told.event.data, "subject", "source"), told.event.source)
     return told.of("project") or told.named("repository", "id") or next(filter(None, map(repository, sources)), None)
-
-
-def repository(source: object) -> str | None:
-    """The project whose repository a source is: an address of git, one that ends with .git, or one at a known forge.
-
-    >>> repository("https://github.com/acme/app/actions/runs/7"), repository("git://git.example/acme/app.git")
-    ('acme/app', 'acme/app')
-    >>> repository("https://gitlab.example.org/acme/group/app/-/jobs/1"), repository("https://ci.example.org/job/7")
-    ('acme/group/app', None)
-    """
-    found = _URL.fullmatch(source) if isinstance(source, str) else None
-    if found is None:
-        return None
-    scheme, host, path = found[1], found[2], found[3].partition("/-/")[0].strip("/")
-    if path.endswith(".git") or not scheme.startswith("http"):
-        return path.removesuffix(".git")
-    forge = _FORGE.search(host)
-    if forge is None:
-        return None
-    return path if forge[1] == "gitlab" else "/".join(path.split("/")[:2])
 
 
 def _job(told: _Told) -> dict[str, object]:

@@ -14,7 +14,11 @@ from gateway.ingest.refusal import Refusal, refused
 from gateway.ingest.row import Row, in_size
 
 Fields = Mapping[str, Any]
+_DIGITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 _UTC = re.compile(r" UTC$")
+_URL = re.compile(r"(https?|git|ssh|git\+https?|git\+ssh)://([^/\s]+)/([^\s?#]+)([?#]\S*)?", re.IGNORECASE)
+_SCP = re.compile(r"[\w.-]+@[\w.-]+:([^\s:?#]+)", re.ASCII)
+_FORGE = re.compile(r"(?:^|[.@])(github|gitlab|bitbucket|codeberg|gitea)\.")
 
 
 class Claim(NamedTuple):
@@ -72,6 +76,41 @@ def listed(fields: object, *path: str) -> list[Any]:
 def text(value: object) -> object:
     """A number that names something, as text; anything else as it is."""
     return str(value) if type(value) is int else value
+
+
+def number(value: object) -> object:
+    """A count that is told as text, as a number; anything else as it is."""
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
+def repository(address: object, *, is_one: bool = False) -> str | None:
+    """The project whose repository an address is: one of git, one that ends with .git, or one at a known forge.
+
+    Where it is told that it is a repository's (`is_one`), its host need not be known. None where it is none.
+
+    >>> repository("https://github.com/acme/app/actions/runs/7"), repository("git@git.example:acme/app.git")
+    ('acme/app', 'acme/app')
+    >>> repository("https://gitlab.example.org/acme/group/app/-/jobs/1"), repository("https://ci.example.org/job/7")
+    ('acme/group/app', None)
+    >>> repository("https://code.example.org/acme/app", is_one=True)
+    'acme/app'
+    """
+    if not isinstance(address, str):
+        return None
+    if scp := _SCP.fullmatch(address):
+        return scp[1].strip("/").removesuffix(".git") or None
+    found = _URL.fullmatch(address)
+    if found is None:
+        return None
+    scheme, host, path = found[1].lower(), found[2].lower(), found[3].partition("/-/")[0].strip("/")
+    forge = _FORGE.search(host)
+    if path.endswith(".git") or not scheme.startswith("http"):
+        path = path.removesuffix(".git")
+    elif forge is not None and forge[1] != "gitlab":
+        path = "/".join(path.split("/")[:2])
+    elif forge is None and not is_one:
+        return None
+    return path or None
 
 
 def called(names: Mapping[str, Any], value: object) -> Any:

@@ -16,7 +16,6 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from typing import BinaryIO
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl
@@ -30,6 +29,7 @@ from gateway.ingest.csv import epoch_ms
 from gateway.ingest.parameters import apart
 from gateway.ingest.refusal import Refusal, refusal, refused
 from gateway.ingest.row import LARGEST_PART, Row
+from gateway.ingest.shortened import shortened
 from gateway.ingest.xml import feed
 
 MOST_TESTS = 150_000
@@ -315,10 +315,7 @@ def _time(text: str) -> int | None:
 
 def short(whole: str) -> str:
     """At most LONGEST_ID characters; what is cut is told apart by a hash of the whole."""
-    if len(whole) <= LONGEST_ID:
-        return whole
-    mark = "#" + blake2b(whole.encode(), digest_size=8).hexdigest()
-    return whole[: LONGEST_ID - len(mark)] + mark
+    return shortened(whole, LONGEST_ID, whole)
 
 
 def _printable(text: str) -> str:

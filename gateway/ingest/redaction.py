@@ -32,6 +32,7 @@ from detect_secrets.plugins.stripe import StripeDetector
 from msgspec import Struct
 
 from contracts.records import TestExecution
+from gateway.ingest.shortened import shortened
 
 S = TypeVar("S", bound=Struct)
 
@@ -185,20 +186,26 @@ def prose(text: str) -> str:
     """
     if _PROSE_HINT.search(text) is None:
         return text
-    return _without(text, (*_TOKENS, *_ASSIGNED), lambda kind, _: f"[redacted:{kind}]")
+    # a hash of what is cut would let a short password be guessed
+    return _without(text, (*_TOKENS, *_ASSIGNED), lambda kind, _: f"[redacted:{kind}]")[: _room(text)]
 
 
 def name(text: str) -> str:
-    """What something is called, without tokens: different tokens have different marks.
+    """What something is called, without tokens: different tokens have different marks, and so has what marks push out.
 
     >>> name("test_login[AKIAIOSFODNN7EXAMPLE]")
     'test_login[[redacted:aws-access-key:be1002d3]]'
     """
     if _HINT.search(text) is None:
         return text
-    return _without(
+    clean = _without(
         text, _TOKENS, lambda kind, secret: f"[redacted:{kind}:{blake2b(secret.encode(), digest_size=4).hexdigest()}]"
     )
+    return shortened(clean, _room(text), text)
+
+
+def _room(text: str) -> int:
+    return max(len(text), ROOM)
 
 
 def _is_clean(test: TestExecution) -> bool:
@@ -217,7 +224,7 @@ def _without(text: str, kinds: Iterable[_Kind], mark: Callable[[str, str], str])
     for kind in kinds:
         if any(word in clean for word in kind.words):
             clean = kind.pattern.sub(partial(_marked, kind, mark), clean)
-    return text if clean == text else clean[: max(len(text), ROOM)]
+    return text if clean == text else clean
 
 
 def _marked(kind: _Kind, mark: Callable[[str, str], str], found: re.Match[str]) -> str:

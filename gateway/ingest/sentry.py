@@ -13,7 +13,7 @@ from contracts.errors import BadRecord
 from contracts.records import ProductionError
 from gateway.ingest import github
 from gateway.ingest.authors import Authors
-from gateway.ingest.claims import Claim, Fields, listed, text, time_ms, within
+from gateway.ingest.claims import Claim, Fields, listed, number, text, time_ms, within
 
 ANY = ""
 """Stands for every Sentry project that is not named."""
@@ -78,8 +78,8 @@ def _issue(belongs: Mapping[str, str], issue: Fields) -> dict[str, object]:
         "service": slug,
         "message": _cut(issue.get("title")),
         "at_ms": time_ms("lastSeen", issue.get("lastSeen")),
-        "count": _number(issue.get("count")),
-        "users_affected": _number(issue.get("userCount")),
+        "count": number(issue.get("count")),
+        "users_affected": number(issue.get("userCount")),
         "url": issue.get("web_url") or issue.get("permalink"),
     }
 
@@ -111,10 +111,6 @@ def _tag(event: Fields, name: str) -> object:
     return next(
         (tag[1] for tag in listed(event, "tags") if isinstance(tag, list) and tag[:1] == [name] and tag[1:]), None
     )
-
-
-def _number(value: object) -> object:
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value, re.ASCII) else value
 
 
 def _cut(value: object) -> object:

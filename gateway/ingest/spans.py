@@ -10,11 +10,12 @@ A report is all the tests of one job in one request. It is called by the spans i
 same report, and others, flushed later, are another one. A span is taken or refused whole.
 """
 
-import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import blake2b
-from urllib.parse import urlsplit
+from itertools import count, filterfalse
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +23,7 @@ from msgspec import Struct
 from contracts.errors import BadRecord
 from contracts.records import DeployStep, JobExecution, TestExecution, TestReportPart, checked
 from gateway.ingest import junit
-from gateway.ingest.claims import Claim, rows, text
+from gateway.ingest.claims import Claim, number, repository, rows, text
 from gateway.ingest.csv import OUTCOMES
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
@@ -31,6 +32,7 @@ FILE = "request"
 TASK_RESULT, TEST_STATUS, DEPLOY_STATUS = (
     "cicd.pipeline.task.run.result", "test.case.result.status", "deployment.status",
 )  # fmt: skip
+REPETITION = "argus.repetition"
 
 _TEST_OUTCOMES = {
     "pass": "pass", "passed": "pass", "fail": "fail", "failed": "fail", "error": "error", "skip": "skip",
@@ -58,11 +60,18 @@ class Span(Struct, frozen=True, kw_only=True):
     details: str
 
 
+class _Test(NamedTuple):
+    """One execution, and whether its span tells which repetition it is: 0 can be told as well."""
+
+    execution: TestExecution
+    is_numbered: bool
+
+
 class _Report(Struct):
     """The tests of one job so far, each by trace and span; `part` says whose they are."""
 
     part: TestReportPart
-    tests: dict[tuple[str, str], TestExecution]
+    tests: dict[tuple[str, str], _Test]
 
 
 def read(spans: Iterable[Span | Refusal], project: str | None, fits: Fits) -> Iterator[Row | Refusal]:
@@ -91,22 +100,27 @@ def read(spans: Iterable[Span | Refusal], project: str | None, fits: Fits) -> It
 def _add(reports: dict[tuple[object, ...], _Report], span: Span, part: TestReportPart) -> None:
     whose = tuple(value for value in msgspec.structs.astuple(part) if not isinstance(value, list))
     report = reports.setdefault(whose, _Report(part, {}))
-    report.tests[span.trace, span.id] = part.tests[0]
+    report.tests[span.trace, span.id] = _Test(part.tests[0], is_numbered=REPETITION in span.own)
 
 
 def _parts(report: _Report) -> Iterator[Row]:
-    found = sorted(report.tests.items(), key=lambda one: (one[1].finished_ms, one[0]))
     spans = "".join(sorted(f"{trace}{span}" for trace, span in report.tests))
     name = "otlp-" + blake2b(spans.encode(), digest_size=8).hexdigest()
-    repetitions: dict[str, int] = {}
-    tests = []
-    for _, test in found:
-        nth = repetitions[test.test] = repetitions.get(test.test, -1) + 1
-        tests.append(msgspec.structs.replace(test, repetition=test.repetition or nth))
-    parts = list(junit.parts(tests))
+    parts = list(junit.parts(_numbered(report)))
     for k, part in enumerate(parts, start=1):
         record = msgspec.structs.replace(report.part, report=name, k=k, n=len(parts), tests=part)
         yield Row(file=FILE, place=f"{name} part {k} of {len(parts)}", record=record)
+
+
+def _numbered(report: _Report) -> Iterator[TestExecution]:
+    """The tests by time; one that does not tell its repetition has the first that no other of the same test has."""
+    taken = defaultdict[str, set[int]](set)
+    for test, is_numbered in report.tests.values():
+        if is_numbered:
+            taken[test.test].add(test.repetition)
+    free = {test.test: filterfalse(taken[test.test].__contains__, count()) for test, _ in report.tests.values()}
+    for _, (test, is_numbered) in sorted(report.tests.items(), key=lambda one: (one[1].execution.finished_ms, one[0])):
+        yield test if is_numbered else msgspec.structs.replace(test, repetition=next(free[test.test]))
 
 
 def _claims(span: Span, project: str | None) -> Iterator[Claim]:
@@ -143,7 +157,7 @@ def _test(span: Span, project: str | None) -> dict[str, object]:
         "finished_ms": _ms(span.ended_ns),
         "suite": suite[: junit.LONGEST_PART_OF_NAME] or None,
         "name": name[: junit.LONGEST_NAME],
-        "repetition": _number(span.own.get("argus.repetition", 0)),
+        "repetition": number(span.own.get(REPETITION)),
         "duration_ms": max(0, span.ended_ns - span.began_ns) // 1_000_000 if span.began_ns else None,
         "message": span.message[: junit.LONGEST_MESSAGE] or None,
         "details": span.details[: junit.LONGEST_DETAILS] or None,
@@ -176,7 +190,7 @@ def _whose(has: Attributes, project: str | None) -> dict[str, object]:
         "project": _project(has, project),
         "run": text(has.get("cicd.pipeline.run.id")),
         "job": text(has.get("cicd.pipeline.task.name")),
-        "attempt": _number(has.get("argus.attempt")),
+        "attempt": number(has.get("argus.attempt")),
         "environment": text(has.get("argus.environment")),
         "commit": text(has.get("vcs.ref.head.revision")),
         "branch": _branch(has),
@@ -184,18 +198,15 @@ def _whose(has: Attributes, project: str | None) -> dict[str, object]:
 
 
 def _project(has: Attributes, otherwise: str | None) -> object:
-    """What is told under `argus.`, else the path of the repository's address, else owner and name.
+    """What is told under `argus.`, else whose the repository's address is, else owner and name.
 
     >>> _project({"vcs.repository.url.full": "https://gitlab.example.org/acme/group/app.git"}, None)
     'acme/group/app'
     """
     if told := has.get("argus.project"):
         return told
-    if address := has.get("vcs.repository.url.full"):
-        try:
-            return urlsplit(str(address)).path.strip("/").removesuffix(".git")
-        except ValueError as bad:
-            raise BadRecord("vcs.repository.url.full", address, "is no URL") from bad
+    if told := repository(has.get("vcs.repository.url.full"), is_one=True):
+        return told
     owner, name = has.get("vcs.owner.name"), has.get("vcs.repository.name")
     return f"{owner}/{name}" if owner and name else otherwise
 
@@ -210,8 +221,3 @@ def _url(has: Attributes) -> object:
 
 def _ms(at_ns: int) -> int | None:
     return at_ns // 1_000_000 or None
-
-
-def _number(value: object) -> object:
-    """Attributes from the environment are text, numbers as well."""
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value, re.ASCII) else value

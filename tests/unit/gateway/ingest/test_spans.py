@@ -123,6 +123,16 @@ def test_a_span_without_a_result_tells_of_nothing(span: Attributes) -> None:
     ("told", "default", "project"),
     [
         ({"vcs.repository.url.full": "https://gitlab.example.org/acme/group/app.git"}, None, "acme/group/app"),
+        ({"vcs.repository.url.full": "https://github.com/acme/app/actions/runs/7"}, "acme/other", "acme/app"),
+        ({"vcs.repository.url.full": "https://gitlab.com/acme/group/app/-/jobs/1"}, None, "acme/group/app"),
+        ({"vcs.repository.url.full": "git@github.com:acme/app.git"}, None, "acme/app"),
+        ({"vcs.repository.url.full": "https://code.example.org/acme/app"}, "acme/other", "acme/app"),
+        (
+            {"vcs.repository.url.full": "https://[", "vcs.owner.name": "acme", "vcs.repository.name": "app"},
+            "acme/other",
+            "acme/app",
+        ),
+        ({"vcs.repository.url.full": 7}, "acme/other", "acme/other"),
         ({"vcs.owner.name": "acme", "vcs.repository.name": "app"}, "acme/other", "acme/app"),
         ({"vcs.repository.name": "app"}, "acme/other", "acme/other"),
         ({**REPOSITORY, "argus.project": "acme/mine"}, "acme/other", "acme/mine"),
@@ -147,7 +157,6 @@ def test_a_tag_is_no_branch() -> None:
     [
         ({**TASK, "cicd.pipeline.task.run.result": "glorious"}, "outcome"),
         ({**TASK, "argus.attempt": "many"}, "attempt"),
-        ({**TASK, "vcs.repository.url.full": "https://["}, "vcs.repository.url.full"),
         ({**TASK, "vcs.repository.url.full": "https://github.com/app"}, "project"),
         ({**TEST, "test.case.name": ""}, "test.case.name"),
         ({**TEST, "test.case.result.status": "perhaps"}, "outcome"),
@@ -192,6 +201,25 @@ def test_a_repetition_that_is_told_is_kept() -> None:
     (part,) = records(rows([Told(1, {**TEST, "argus.repetition": "3"})]))
     assert isinstance(part, TestReportPart)
     assert part.tests[0].repetition == 3
+
+
+@pytest.mark.parametrize(
+    ("told", "repetitions"),
+    [([1, 0], [1, 0]), (["1", "0"], [1, 0]), (["2", None, None], [2, 0, 1]), ([None, 0, None], [1, 0, 2]),
+     ([None, None, 1], [0, 2, 1])],
+)  # fmt: skip
+@pytest.mark.parametrize("later_ms", [0, 1])
+def test_repetitions_that_are_not_told_are_those_that_nobody_tells(
+    told: list[str | int | None], repetitions: list[int], later_ms: int
+) -> None:
+    spans = [
+        Told(number, TEST if nth is None else {**TEST, "argus.repetition": nth}, ended_ms=ENDED_MS + number * later_ms)
+        for number, nth in enumerate(told, start=1)
+    ]
+    other = Told(9, {**TEST, "test.case.name": "takes"}, ended_ms=ENDED_MS + 9)
+    (part,) = records(rows([*spans, other]))
+    assert isinstance(part, TestReportPart)
+    assert [one.repetition for one in part.tests] == [*repetitions, 0]
 
 
 def test_jobs_have_reports_of_their_own() -> None:
