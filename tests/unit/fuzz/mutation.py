@@ -8,7 +8,7 @@ from types import FrameType
 from hypothesis import strategies as st
 
 from contracts.records import decode, encode
-from gateway.ingest.refusal import LONGEST_VALUE, Refusal
+from gateway.ingest.refusal import LONGEST_REASON, LONGEST_VALUE, Refusal
 from gateway.ingest.row import LARGEST_VALUE, Row
 
 Rows = list[Row | Refusal]
@@ -68,6 +68,7 @@ def sound(read: Callable[[], Iterator[Row | Refusal]]) -> Rows:
     for one in rows:
         if isinstance(one, Refusal):
             assert len(one.value) <= LONGEST_VALUE
+            assert len(one.reason) <= LONGEST_REASON
             encode(one)  # it goes into an answer
         else:
             written = encode(one.record)
