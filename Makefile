@@ -45,10 +45,12 @@ check: .venv/.synced ## formatting, lint, types, import rules, unit tests: a min
 test: check .jars/.fetched ## check, then the tests against the real servers
 	$(BIN)/pytest -q tests/stack $(ARGS)
 
+FUZZED := tests/unit/fuzz tests/stack/test_openapi.py \
+	$(patsubst %,tests/unit/gateway/ingest/test_%.py,archives cdevents cloudevents otlp redaction sentry spans)
 fuzz: .jars/.fetched ## look for what breaks a parser or the gateway, in rounds of new examples (FUZZ_S=300 seconds)
 	rounds=0; while ((SECONDS < $(FUZZ_S))); do \
 		rounds=$$((rounds + 1)); \
-		HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q tests/unit/fuzz tests/stack/test_openapi.py $(ARGS) || \
+		HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -q $(FUZZED) $(ARGS) || \
 			{ echo "fuzz: round $$rounds found what stands above; the same command finds it again" >&2; exit 1; }; \
 	done; echo "fuzz: nothing found in $$rounds rounds"
 

@@ -67,7 +67,7 @@ def erase(
     Raises Misconfigured where there never was one, Unavailable or DeadlineExceeded when a server does not answer: then
     some of it is done, and it is to be run again.
     """
-    let_in = Erased(store="tokens and webhook secrets", removed=tenants.close(tenant, actor))
+    let_in = Erased(store="tokens, webhook secrets, renamed tests", removed=tenants.close(tenant, actor))
     sleep(BELIEVED_S)
     topics = list(_from_topics(settings, tenant, now, deadline_s))
     stores = {"Valkey": partial(_from_valkey, settings, tenant)}

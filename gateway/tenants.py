@@ -207,7 +207,7 @@ class Tenants(Registry):
         return self.in_one(lambda connection: _token(connection, prefix))
 
     def close(self, name: str, actor: str) -> int:
-        """Take from a tenant all that lets anybody in, and return how many tokens and secrets that were.
+        """Take from a tenant all that lets anybody in and what his tests are called; return how many of all these.
 
         The tenant itself stays until `forget`. One that is gone may be closed again, if it was ever deleted here;
         raises Misconfigured for any other.
@@ -222,8 +222,9 @@ class Tenants(Registry):
                 raise Misconfigured(f"there is no tenant {name!r} and none was deleted")
             tokens = connection.execute("DELETE FROM token WHERE tenant = %s", [name])
             webhooks = connection.execute("DELETE FROM webhook_secret WHERE tenant = %s", [name])
+            aliases = connection.execute("DELETE FROM test_alias WHERE tenant = %s", [name])
             self.note(connection, name, actor, CLOSED, name)
-            return tokens.rowcount + webhooks.rowcount
+            return tokens.rowcount + webhooks.rowcount + aliases.rowcount
 
         return self.in_one(run)
 

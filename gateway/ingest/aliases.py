@@ -6,11 +6,15 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from contracts.errors import Misconfigured
-from contracts.records import Event, Identifier, Project, TestExecution, TestReportPart
+from contracts.errors import BadRecord, Misconfigured
+from contracts.records import Event, Identifier, Project, TestExecution, TestReportPart, checked
+from gateway.ingest.redaction import name
 
 Aliases = Callable[[str], Mapping[str, Mapping[str, str]] | None]
 """tenant -> project -> old id -> the id it has now; raises Unavailable."""
+
+LONGEST_ID = 500
+"""Bytes of an id in UTF-8: all tests of a part may come to have it, and a part has a largest size."""
 
 
 class TestAlias(Struct, frozen=True):
@@ -20,6 +24,18 @@ class TestAlias(Struct, frozen=True):
     old: Identifier
     new: Identifier
     since: datetime
+
+
+def alias(project: str, old: str, new: str, since: datetime) -> TestAlias:
+    """An alias of ids as they are when events are renamed, which have lost their secrets before.
+
+    Raises BadRecord for what is no project or test.
+    """
+    one = checked(TestAlias, {"project": project, "old": name(old), "new": name(new), "since": since})
+    for field, test in (("old", one.old), ("new", one.new)):
+        if len(test.encode(errors="replace")) > LONGEST_ID:
+            raise BadRecord(field, test, f"has more than {LONGEST_ID} bytes")
+    return one
 
 
 def check(alias: TestAlias, known: Mapping[str, str]) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from contracts.errors import BadRecord
-from gateway.ingest.redaction import prose
+from gateway.ingest.redaction import name, prose
 
-LONGEST_VALUE = 120
+LONGEST_VALUE, LONGEST_REASON = 120, 1_000
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -21,13 +21,16 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 
 def refusal(file: str, place: str, field: str, value: object, reason: str) -> Refusal:
-    """A refusal whose value is cut to what a person reads; control characters are shown escaped.
+    """A refusal cut to what a person reads; control characters of its value are shown escaped.
+
+    Nothing of it has a secret: reasons quote values too, and names of files and fields are the sender's.
 
     >>> refusal("a.csv", "line 2", "outcome", "perhaps", "is no outcome").value
     "'perhaps'"
     """
     shown = "" if isinstance(value, Mapping) else ascii_safe(value)
-    return Refusal(file=file, place=place, field=field, value=shown, reason=reason)
+    why = prose(reason[: 2 * LONGEST_REASON])[:LONGEST_REASON]
+    return Refusal(file=name(file), place=name(place), field=name(field), value=shown, reason=why)
 
 
 def refused(file: str, place: str, bad: BadRecord) -> Refusal:

@@ -22,7 +22,7 @@ SIGNATURE = "sentry-hook-signature"
 
 _BELONGS = re.compile(r"(?:([A-Za-z0-9_-]{1,100}):)?([A-Za-z0-9._-]{1,100}(?:/[A-Za-z0-9._-]{1,100}){1,8})")
 _SLUG = re.compile(r"/projects/[^/]{1,100}/([^/]{1,100})/events/")
-_SEEN_AGAIN = {"created", "unresolved"}
+_SEEN_AGAIN = ("created", "unresolved")
 _EVENTS = {"event_alert": ("triggered", "event"), "error": ("created", "error")}
 
 
@@ -85,7 +85,8 @@ def _issue(belongs: Mapping[str, str], issue: Fields) -> dict[str, object]:
 
 
 def _event(belongs: Mapping[str, str], event: Fields) -> dict[str, object]:
-    slug = _SLUG.search(str(event.get("url")))
+    url = event.get("url")
+    slug = _SLUG.search(url) if isinstance(url, str) else None
     return {
         "project": _project(belongs, slug and slug[1]),
         "error": text(event.get("issue_id")),

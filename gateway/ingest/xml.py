@@ -5,6 +5,7 @@ Characters that XML forbids are left out rather than refused: runners write them
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler
@@ -22,6 +23,7 @@ _CHUNK = 1_048_576
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
 _LONGEST_REFERENCE = 14
+_DECLARATION = 60
 
 
 def feed(stream: BinaryIO, to: ContentHandler) -> Iterator[bool]:
@@ -32,21 +34,32 @@ def feed(stream: BinaryIO, to: ContentHandler) -> Iterator[bool]:
     parser = DefusedExpatParser(forbid_dtd=True, forbid_entities=True, forbid_external=True)
     parser.setContentHandler(to)
     to.setDocumentLocator(parser)
-    fed = 0
-    try:
-        for chunk in _legal(stream):
+    fed, begins = 0, b""
+    for chunk in _legal(stream):
+        begins = begins or chunk[:_DECLARATION]
+        with _refusing(begins):
             parser.feed(chunk)
-            fed += len(chunk)
-            # What expat holds back is one tag or comment; a list of attributes takes ten times its bytes in memory.
-            if fed - parser._parser.CurrentByteIndex > LONGEST_TAG:  # type: ignore[attr-defined]
-                raise BadRecord("tag", LONGEST_TAG, "bytes are the most a tag or comment may have")
-            yield False
+        fed += len(chunk)
+        # What expat holds back is one tag or comment; a list of attributes takes ten times its bytes in memory.
+        if fed - parser._parser.CurrentByteIndex > LONGEST_TAG:  # type: ignore[attr-defined]
+            raise BadRecord("tag", LONGEST_TAG, "bytes are the most a tag or comment may have")
+        yield False
+    with _refusing(begins):
         parser.close()
+    yield True
+
+
+@contextmanager
+def _refusing(begins: bytes) -> Iterator[None]:
+    """Raises BadRecord for what the parser raises; `begins` is where the file declares its encoding."""
+    try:
+        yield
     except DefusedXmlException as forbidden:
         raise BadRecord("document type", "", "and entities are not taken") from forbidden
     except SAXParseException as bad:
         raise BadRecord("line", f"{bad.getLineNumber()}:{bad.getColumnNumber()}", f"XML: {bad.getMessage()}") from bad
-    yield True
+    except (LookupError, ValueError) as unknown:  # what Python's codecs raise when expat asks them for an encoding
+        raise BadRecord("encoding", begins, f"XML: {unknown}; write UTF-8") from unknown
 
 
 def _legal(stream: BinaryIO) -> Iterator[bytes]:

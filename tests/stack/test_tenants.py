@@ -21,6 +21,7 @@ from contracts.topics import DEAD_LETTERS, FAILURE_VELOCITY, RUNS, TOPICS, messa
 from feature_store.connections import postgres_connection
 from feature_store.migrate import migrate
 from feature_store.processes import history_writer, online_writer
+from gateway.aliases import TestAliases
 from gateway.processes import gateway
 from gateway.tenants import Tenants
 from gateway.webhook_secrets import WebhookSecrets
@@ -142,10 +143,13 @@ def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begin
 ) -> None:
     tokens = {tenant: created(day, tenant) for tenant in ("acme", "acme2")}
     secrets_of(day).create("acme", "github", "test")
+    aliases = TestAliases.of(day.settings, lambda: datetime.now(UTC))
+    for project in (MINE, NEIGHBOUR):
+        aliases.add(project, f"{project}::old", f"{project}::new", "test")
     fill(day, tokens["acme"], MINE)
     fill(day, tokens["acme2"], NEIGHBOUR)
     stores = {"valkey", RUNS.name, *(topic.name for topic in TOPICS if topic.cleanup != "delete")}
-    stores |= {"feature_project_health"}
+    stores |= {"feature_project_health", "test_alias", "audit"}
     before = held(day)
     assert (holding(before, MINE), holding(before, NEIGHBOUR)) == (stores, stores)
 
@@ -165,9 +169,10 @@ def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begin
     assert "single records cannot be deleted" in told
     day.live()  # a writer that still had him in memory would renew his keys
     left = held(day)
-    assert holding(left, MINE) == {RUNS.name}, "the log alone cannot lose single records"
+    assert holding(left, MINE) == {RUNS.name, "audit"}, "the log cannot lose single records, and the audit nothing"
+    assert holding(left, f"{MINE}::") == set()
     assert holding(left, NEIGHBOUR) == stores
-    assert [left[table].count("'acme'") for table in ("tenant", "token", "webhook_secret")] == [0, 0, 0]
+    assert [left[table].count("'acme'") for table in ("tenant", "token", "webhook_secret", "test_alias")] == [0] * 4
     assert not [key for key in left["valkey"].split() if ":acme:" in key]
     assert post(day, tokens["acme"], MINE, "2").status_code == 401
     assert post(day, tokens["acme2"], NEIGHBOUR, "2").status_code == 202
@@ -175,8 +180,8 @@ def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begin
     list_audit("acme", as_json=True)
     actions = [one["action"] for one in json.loads(capsys.readouterr().out)]
     assert actions == [
-        "tenant created", "token created", "webhook secret created", "tenant deletion begun", "tenant deletion begun",
-        "tenant deleted",
+        "tenant created", "token created", "webhook secret created", "test alias added",
+        "tenant deletion begun", "tenant deletion begun", "tenant deleted",
     ]  # fmt: skip
     again = erase(day.settings, "acme", tenants_of(day), actor="test", now=NOW, deadline_s=30, sleep=lambda _: None)
     assert sum(one.removed for one in again) == 0

@@ -8,18 +8,23 @@ from types import FrameType
 from hypothesis import strategies as st
 
 from contracts.records import decode, encode
-from gateway.ingest.refusal import LONGEST_VALUE, Refusal
+from gateway.ingest.refusal import LONGEST_REASON, LONGEST_VALUE, Refusal
 from gateway.ingest.row import LARGEST_VALUE, Row
 
 Rows = list[Row | Refusal]
 
 _PIECE = re.compile(rb"<[^<>]*>|[{}\[\],:\n]|[^<>{}\[\],:\n]+")
+ENCODINGS = [
+    b"Shift_JIS", b"Big5", b"UTF-7", b"UTF-32", b"foo", b"rot13", b"hex", b"idna", b"punycode", b"undefined",
+]  # fmt: skip
+"""Expat knows none of these, and Python's codecs refuse each in their own way."""
 _STRANGE = [
     b"", b"\x00", b"\xff", b"\xef\xbb\xbf", b"&#27;", b"&#x110000;", b"&a;", b"]]>", b"<![CDATA[", b"<!--", b"\r\n",
     b"<!DOCTYPE a>", b'<?xml version="1.0" encoding="utf-16"?>', b"<testsuite>", b"</testsuite>", b"</testcase>",
     b"<testcase name='n'>", b"<flakyError>", b"<rerunFailure/>", b"<skipped type='todo'/>", b'time="1e999"',
     b"{", b"}", b"[", b"]", b'"', b"null", b"-1", b"1e400", b"9" * 400, b'"\\ud800"', b'"\\u0000"', b"[" * 3_000,
     b"<a>" * 100,
+    *(b'<?xml version="1.0" encoding="%s"?>' % encoding for encoding in ENCODINGS),
 ]  # fmt: skip
 
 MUTATIONS = st.lists(
@@ -63,6 +68,7 @@ def sound(read: Callable[[], Iterator[Row | Refusal]]) -> Rows:
     for one in rows:
         if isinstance(one, Refusal):
             assert len(one.value) <= LONGEST_VALUE
+            assert len(one.reason) <= LONGEST_REASON
             encode(one)  # it goes into an answer
         else:
             written = encode(one.record)

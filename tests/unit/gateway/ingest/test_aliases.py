@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.errors import Misconfigured, Unavailable
+from contracts.errors import BadRecord, Misconfigured, Unavailable
 from contracts.records import JobExecution, TestExecution, TestReportPart
-from gateway.ingest.aliases import TestAlias, check, ends, renamed
+from gateway.ingest.aliases import TestAlias, alias, check, ends, renamed
+from gateway.ingest.redaction import redacted
 
 AT_MS = 1_795_168_800_000
 SINCE = datetime(2026, 11, 20, tzinfo=UTC)
@@ -51,6 +52,23 @@ def test_where_both_ids_are_in_one_part_they_are_repetitions_of_one_test() -> No
     found = names(renamed(part(("old", 0), ("new", 0), ("old", 1), ("new", 1)), of))
     assert sorted(found) == [("new", 0), ("new", 1), ("new", 2), ("new", 3)]
     assert (found[1], found[3]) == (("new", 0), ("new", 1)), "what is called so anyway stays as it is"
+
+
+def test_ids_are_redacted_in_an_alias_as_in_what_comes_in() -> None:
+    old, new = "t[AKIAIOSFODNN7EXAMPLE]", "u[AKIAIOSFODNN7EXAMPLE]"
+    one = alias("acme/app", old, new, SINCE)
+    assert "AKIA" not in one.old + one.new
+    known = {"acme/app": {one.old: one.new}}
+    assert names(renamed(redacted(part((old, 0))), lambda _: known)) == [(one.new, 0)]
+
+
+@pytest.mark.parametrize("field", ["old", "new"])
+def test_an_id_has_at_most_500_bytes(field: str) -> None:
+    ids = {"old": "a", "new": "b"}
+    assert getattr(alias("acme/app", **{**ids, field: "ü" * 250}, since=SINCE), field) == "ü" * 250
+    for long in ("ü" * 251, "x" * 501, ""):
+        with pytest.raises(BadRecord):
+            alias("acme/app", **{**ids, field: long}, since=SINCE)
 
 
 def test_a_chain_is_followed_and_none_may_lead_back_or_fork() -> None:

@@ -14,6 +14,7 @@ from contracts.topics import TEST_RESULTS, message
 from gateway.ingest import junit
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
+from tests.unit.fuzz.mutation import ENCODINGS
 
 WRITTEN_MS = 1_796_000_000_000
 START_MS = 1_795_168_800_000  # 2026-11-20T10:00:00Z
@@ -197,6 +198,15 @@ def test_a_forbidden_reference_across_two_chunks_is_found() -> None:
 def test_utf16_is_read() -> None:
     (test,) = executions_of(('<?xml version="1.0" encoding="utf-16"?>' + case(attributes='name="ü"')).encode("utf-16"))
     assert test.name == "ü"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_encoding_that_is_not_known_refuses_the_file_by_name(encoding: bytes) -> None:
+    begins = b'<?xml version="1.0" encoding="%s"?>' % encoding
+    bad = refused(begins + case().encode())
+    assert (bad.field, bad.reason[:5]) == ("encoding", "XML: ")
+    assert encoding.decode() in bad.value
+    assert refused(begins).field in ("encoding", "line"), "told when the file ends, too"
 
 
 def test_a_large_report_comes_in_parts_that_say_how_many_they_are() -> None:

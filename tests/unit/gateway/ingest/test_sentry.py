@@ -32,7 +32,7 @@ SEEN_MS = 1_795_248_600_500
 
 
 def told(
-    resource: str, action: str, data: object, belongs: tuple[str, ...] = ("acme/app",)
+    resource: str, action: object, data: object, belongs: tuple[str, ...] = ("acme/app",)
 ) -> Row | Refusal | None:  # fmt: skip
     headers = {"content-type": "application/json", "sentry-hook-resource": resource}
     body = json.dumps({"action": action, "data": data}).encode()
@@ -126,6 +126,14 @@ anything = st.recursive(
 def test_no_delivery_breaks_the_reader(field: str, value: object) -> None:
     assert isinstance(told("issue", "created", {"issue": {**ISSUE, field: value}}), Row | Refusal | None)
     assert isinstance(told("error", "created", {"error": {**EVENT, field: value}}), Row | Refusal | None)
+
+
+@pytest.mark.parametrize("resource", ["issue", "event_alert", "error"])
+@given(anything, anything)
+def test_no_action_and_no_data_break_the_reader(resource: str, action: object, data: object) -> None:
+    for changed in ({"action": action}, {"data": data}, {"data": {"issue": data, "event": data, "error": data}}):
+        good = {"action": "created", "data": {"issue": ISSUE, "error": EVENT, "event": EVENT}}
+        assert isinstance(told(resource, **{**good, **changed}), Row | Refusal | None)
 
 
 def test_the_signature_is_the_hex_of_the_raw_body_s_hmac() -> None:
