@@ -4,6 +4,7 @@ Whoever scores, an alarm is raised alike: minutes above a threshold are one alar
 finds an incident when it is raised while that lasts or within 15 minutes after; one that finds none is false.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,16 @@ def dense(scores: NDArray[np.float64], population: Population) -> Scores:
     order = np.lexsort((minute, series))
     minute, series = minute[order] + population.judged, series[order]
     return Scores(series, minute, scores[minute, series])
+
+
+def apart(scores: Scores, populations: Sequence[Population]) -> list[Scores]:
+    """The scores of each of the populations that were put side by side."""
+    ends = np.cumsum([population.counts.shape[1] for population in populations])
+    parts = []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        here = (scores.series >= start) & (scores.series < end)
+        parts.append(Scores(scores.series[here] - start, scores.minute[here], scores.score[here]))
+    return parts
 
 
 def alarms(scores: Scores, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

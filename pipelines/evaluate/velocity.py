@@ -12,9 +12,9 @@ from scipy.stats import t as student
 
 from models.velocity import RULE, VERSION
 from pipelines.evaluate import arrivals, many
-from pipelines.evaluate.alarms import Scores, best, dense, judge
+from pipelines.evaluate.alarms import Scores, apart, best, dense, judge
 from pipelines.evaluate.comparators import COMPARATORS
-from pipelines.evaluate.population import Population
+from pipelines.evaluate.population import Population, side_by_side
 from pipelines.evaluate.simulated import Fleet, simulate
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -84,9 +84,11 @@ def evaluate(data: Path, *, told: Callable[[str], None], seeds: Sequence[int], f
 
 def _judge_real(found: Mapping[str, _Found], quiet: Population, burning: Sequence[Population]) -> None:
     """False alarms where nothing was laid over the arrivals; recall and latency where something was."""
+    together = side_by_side([quiet, *burning])
     for name, (score, threshold) in _SCORERS.items():
-        found[name].note("real.false_alarms_per_day", [judge(quiet, score(quiet), threshold).false_per_day])
-        judged = [judge(population, score(population), threshold) for population in burning]
+        first, *rest = apart(score(together), [quiet, *burning])
+        found[name].note("real.false_alarms_per_day", [judge(quiet, first, threshold).false_per_day])
+        judged = [judge(population, scores, threshold) for population, scores in zip(burning, rest, strict=True)]
         found[name].note("real.recall", [one.recall for one in judged])
         found[name].note("real.latency_min", [one.latency_min for one in judged])
 

@@ -12,9 +12,9 @@ from argus.__main__ import app
 from contracts.errors import Misconfigured
 from models.velocity import Fleet, begin, count, decide, fires, score
 from pipelines.evaluate import arrivals, many, simulated
-from pipelines.evaluate.alarms import Scores, alarms, best, dense, judge
+from pipelines.evaluate.alarms import Scores, alarms, apart, best, dense, judge
 from pipelines.evaluate.comparators import COMPARATORS, INFINITE, ears_c2, rolling_ratio, seasonal_z, three_sigma
-from pipelines.evaluate.population import WEEK_MIN, Incidents, Population
+from pipelines.evaluate.population import WEEK_MIN, Incidents, Population, side_by_side
 
 FIRST = simulated.FIRST_MIN
 SMALL = simulated.Fleet(projects=4, weeks=3, warm_weeks=2)
@@ -126,6 +126,14 @@ def test_the_best_threshold_keeps_to_its_budget() -> None:
     scored = scores_at((0, 1500, 3), (0, 2000, 2), (0, 2200, 4))
     assert best(population, scored, 1).recall == 1
     assert best(population, scored, 0.5).recall == 0
+
+
+def test_populations_scored_in_one_pass_are_told_apart() -> None:
+    one, two = (Population(FIRST, np.full((10, width), width), incidents(), 0) for width in (1, 2))
+    together = side_by_side([one, two])
+    first, second = apart(dense(together.counts, together), [one, two])
+    assert set(first.score) == {1}
+    assert (set(second.score), set(second.series)) == ({2}, {0, 1})
 
 
 def test_only_judged_minutes_are_scored() -> None:
