@@ -1,5 +1,7 @@
 """The velocity model over many series at once: the formulas of `models.velocity`, minute by minute, over arrays."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,26 +37,31 @@ def pooled(counts: NDArray[np.int64], first: int, zone: str = "UTC") -> Fleet:
     return Fleet(rate, tuple(float(share) for share in shape / shape.mean()))
 
 
-def scores(population: Population, fleet: Fleet, zone: str = "UTC", rule: Rule = RULE) -> Scores:
-    """-log10 of the least p of the windows that may fire, of every judged minute in which a run failed.
+@dataclass(frozen=True)
+class Told:
+    """Every minute (row) and series (column) of which a window may fire, by its count and ratio, in order of time.
 
-    A window may fire by its count and ratio; which p is small enough is for who reads it.
+    `p` is the least of such windows, `opens` whether an incident opens.
     """
-    told = follow(population.counts, population.first, fleet, zone, rule)
-    kept = [one for one in told if one[0] >= population.judged]
-    minute = np.concatenate([np.full(len(series), at) for at, series, _ in kept] or [np.empty(0, np.int64)])
-    series = np.concatenate([series for _, series, _ in kept] or [np.empty(0, np.int64)])
-    p = np.concatenate([p for _, _, p in kept] or [np.empty(0)])
-    order = np.lexsort((minute, series))
-    return Scores(series[order], minute[order], -np.log10(np.maximum(p[order], 1e-300)))
+
+    minute: NDArray[np.int64]
+    series: NDArray[np.int64]
+    p: NDArray[np.float64]
+    opens: NDArray[np.bool_]
 
 
-def follow(
-    counts: NDArray[np.int64], first: int, fleet: Fleet, zone: str = "UTC", rule: Rule = RULE
-) -> list[tuple[int, NDArray[np.int64], NDArray[np.float64]]]:
-    """Of every minute with a window that may fire: the minute (from 0), the series, and the least p of such windows."""
+def scores(population: Population, fleet: Fleet, zone: str = "UTC", rule: Rule = RULE) -> Scores:
+    """-log10 of p, of every judged minute of which a window may fire; which p is small enough is for who reads it."""
+    told = follow(population.counts, hours_of_week(population.first, len(population.counts), zone), fleet, rule)
+    order = np.lexsort((told.minute, told.series))
+    order = order[told.minute[order] >= population.judged]
+    return Scores(told.series[order], told.minute[order], -np.log10(np.maximum(told.p[order], 1e-300)))
+
+
+def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, rule: Rule = RULE) -> Told:
+    """What the model says of counts (minutes by series), given the hour of the week of each minute."""
     minutes, many = counts.shape
-    cells, profile = hours_of_week(first, minutes, zone), np.array(fleet.profile)
+    profile = np.array(fleet.profile)
     seen = {window: _sums(counts, window) for window in WINDOWS}
     eligible = (counts > 0) & (seen[SPAN] >= rule.least)
     any_eligible = eligible.any(axis=1)
@@ -63,7 +70,7 @@ def follow(
     opened, fired = np.full(many, -1), np.full(many, -(10**9))
     base = np.full(many, fleet.rate * profile[cells[0]])
     expected = np.tile(base * level(observed, explained), (SPAN, 1))
-    told = []
+    told = [Told(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, bool))]
     for at in range(minutes):
         cell = cells[at]
         if at and cell != cells[at - 1]:
@@ -75,21 +82,21 @@ def follow(
         if any_eligible[at]:
             series = np.flatnonzero(eligible[at])
             p, fire = _judged(at, series, seen, expected, rule)
-            told.append((at, series[p < 1], p[p < 1]))
-            if at >= rule.settled_min and fire.any():
-                series = series[fire]
-                quiet = np.where(expected[:, series].sum(axis=0) >= rule.busy, rule.busy_quiet_min, rule.quiet_min)
-                opened[series] = np.where(at - fired[series] > quiet, at, opened[series])
-                fired[series] = at
-        burning = fired == at
+            fire &= at >= rule.settled_min
+            quiet = np.where(expected[:, series].sum(axis=0) >= rule.busy, rule.busy_quiet_min, rule.quiet_min)
+            opens = fire & (at - fired[series] > quiet)
+            opened[series[opens]] = at
+            fired[series[fire]] = at
+            may = p < 1
+            told.append(Told(np.full(int(may.sum()), at), series[may], p[may], opens[may]))
         level_frozen, hour_frozen = frozen(at - opened, rule)
-        recent = taught(counts[at], now, burning & level_frozen)
-        hourly = taught(counts[at], now, burning & hour_frozen)
+        recent = taught(counts[at], now, (fired == at) & level_frozen)
+        hourly = taught(counts[at], now, (fired == at) & hour_frozen)
         sums[cell] += hourly
         lengths[cell] += 1
         observed = LEVEL_KEPT * observed + (1 - LEVEL_KEPT) * recent
         explained = LEVEL_KEPT * explained + (1 - LEVEL_KEPT) * base
-    return told
+    return Told(*(np.concatenate([getattr(one, name) for one in told]) for name in ("minute", "series", "p", "opens")))
 
 
 def _judged(

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from argus.__main__ import app
 from contracts.errors import Misconfigured
-from models.velocity import Fleet, begin, count, decide, fires, score
+from models.velocity import Fleet, begin, count, decide, fires, hours_of_week, score
 from pipelines.evaluate import arrivals, many, simulated
 from pipelines.evaluate.alarms import Scores, alarms, apart, best, dense, judge
 from pipelines.evaluate.comparators import COMPARATORS, INFINITE, ears_c2, rolling_ratio, seasonal_z, three_sigma
@@ -46,20 +46,21 @@ def test_one_series_and_many_at_once_believe_the_same(events: list[tuple[int, in
     for series, minute, runs in events:
         counts[minute, series] += runs
     fleet = Fleet(rate, tuple(1 + 0.5 * np.sin(np.arange(168))))
-    told = {
-        (at, int(one)): value
-        for at, series, p in many.follow(counts, FIRST, fleet)
-        for one, value in zip(series, p, strict=True)
-    }
-    apart = {}
+    told = many.follow(counts, hours_of_week(FIRST, len(counts), "UTC"), fleet)
+    together = dict(zip(zip(told.minute.tolist(), told.series.tolist(), strict=True), told.p, strict=True))
+    opened = list(zip(told.minute[told.opens].tolist(), told.series[told.opens].tolist(), strict=True))
+    alone, opened_alone = {}, []
     for series in range(3):
         state = begin(FIRST, "UTC", fleet)
         for minute in np.flatnonzero(counts[:, series]):
             state = decide(count(state, FIRST + int(minute), int(counts[minute, series]), "UTC", fleet))
             may = [window.p for window in score(state) if fires(window.observed, window.expected, 0.0)]
             if may:
-                apart[int(minute), series] = min(may)
-    assert told == pytest.approx(apart, rel=1e-6)
+                alone[int(minute), series] = min(may)
+            if state.opened == state.minute:
+                opened_alone.append((int(minute), series))
+    assert together == pytest.approx(alone, rel=1e-6)
+    assert opened == sorted(opened_alone)
 
 
 def test_a_rolling_mean_after_an_empty_hour_takes_any_failure_for_an_incident() -> None:
