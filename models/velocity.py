@@ -32,7 +32,8 @@ PROJECT_WEIGHT = 240.0  # minutes that the fleet's rate is worth beside a projec
 LEVEL_KEPT = 2 ** (-1 / 120)  # a minute: half of the level is two hours old
 LEVEL_WEIGHT = 3 / 120  # failing runs a minute that a level of 1 is worth
 LEVEL_LEAST, LEVEL_MOST = 0.25, 4.0
-OVERDISPERSION = 0.3  # variance beyond Poisson, as a share of the squared mean
+OVERDISPERSION = 0.1  # variance beyond Poisson, as a share of the squared mean
+MINUTE_LEAST, MINUTE_TIMES = 2.0, 4.0  # a minute is evidence for so many runs, and so many times what was expected
 FORGOTTEN_MIN = 10 * 7 * 1440  # a series silent for longer begins anew
 
 Numbers = Any
@@ -70,11 +71,15 @@ class Velocity(Struct):
 
 
 class Window(Struct, frozen=True):
-    """One window of `minutes`: failing runs seen and expected, their ratio, and P(as many or more)."""
+    """One window of `minutes`: failing runs seen and expected, their ratio, and P(as much evidence or more).
+
+    `evidence` is what is left of the runs seen when no minute counts for more than it may; it is what is judged.
+    """
 
     minutes: int
     observed: int
     expected: float
+    evidence: float
     ratio: float
     p: float
 
@@ -134,28 +139,37 @@ def frozen(age_min: Numbers, rule: Rule = RULE) -> tuple[Numbers, Numbers]:
 
 
 def tail(observed: Numbers, expected: Numbers) -> Numbers:
-    """P(as many or more) under a negative binomial of variance `expected + .3 expected^2`; 1 where nothing was seen.
+    """P(as many or more) under a negative binomial of variance `expected + .1 expected^2`; 1 where nothing was seen.
 
     >>> round(float(tail(3, 0.15)), 5)
-    0.00095
+    0.00064
     """
     shape = 1 / OVERDISPERSION
     return np.where(observed > 0, betainc(np.maximum(observed, 1), shape, expected / (shape + expected)), 1.0)
 
 
-def fires(observed: Numbers, expected: Numbers, p: Numbers, rule: Rule = RULE) -> Numbers:
-    """Whether windows fire, by all gates of the rule."""
+def evidence(count: Numbers, expected: Numbers) -> Numbers:
+    """What a minute's runs count for in a window: runs that fail together are often one push, merge or broken commit.
+
+    >>> [float(evidence(runs, 0.01)) for runs in (1, 2, 8)]
+    [1.0, 2.0, 2.04]
+    """
+    return np.minimum(count, MINUTE_LEAST + MINUTE_TIMES * expected)
+
+
+def fires(proof: Numbers, expected: Numbers, p: Numbers, rule: Rule = RULE) -> Numbers:
+    """Whether windows fire, by all gates of the rule; `proof` is the sum of the minutes' evidence."""
     alpha = np.where(expected >= rule.busy, min(rule.busy_alpha, rule.alpha), rule.alpha)
-    return (p < alpha) & (observed >= rule.least) & (observed >= rule.ratio * expected)
+    return (p < alpha) & (proof >= rule.least) & (proof >= rule.ratio * expected)
 
 
 def severity(windows: tuple[Window, ...], rule: Rule = RULE) -> str | None:
     """`medium`, `high` or `critical`, by the worst of the windows that fire; null where none does.
 
-    >>> severity((Window(15, 6, 1.0, 6.0, 1e-5),))
+    >>> severity((Window(15, 6, 1.0, 6.0, 6.0, 1e-5),))
     'high'
     """
-    found = [window for window in windows if bool(fires(window.observed, window.expected, window.p, rule))]
+    found = [window for window in windows if bool(fires(window.evidence, window.expected, window.p, rule))]
     if not found:
         return None
     if any(window.p < 1e-7 and window.ratio >= 5 for window in found):
@@ -219,13 +233,12 @@ def count(state: Velocity, minute: int, runs: int, zone: str, fleet: Fleet, rule
 
 def score(state: Velocity) -> tuple[Window, ...]:
     """The windows that end with the minute under way."""
-    seen = [sum(state.counts[-window:]) for window in WINDOWS]
-    expected = [sum(state.expected[-window:]) for window in WINDOWS]
+    counts, means = np.array(state.counts), np.array(state.expected)
+    proofs = evidence(counts, means)
+    seen, expected, proof = (np.array([of[-window:].sum() for window in WINDOWS]) for of in (counts, means, proofs))
     return tuple(
-        Window(minutes, observed, mean, observed / mean, float(p))
-        for minutes, observed, mean, p in zip(
-            WINDOWS, seen, expected, tail(np.array(seen), np.array(expected)), strict=True
-        )
+        Window(minutes, int(runs), float(mean), float(proven), float(runs / mean), float(p))
+        for minutes, runs, mean, proven, p in zip(WINDOWS, seen, expected, proof, tail(proof, expected), strict=True)
     )
 
 

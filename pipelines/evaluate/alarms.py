@@ -14,7 +14,7 @@ from pipelines.evaluate.population import Incidents, Population
 
 QUIET_MIN = 30
 GRACE_MIN = 15
-THRESHOLDS = 120
+THRESHOLDS = 400
 _APART = 10**9  # minutes between the series when they lie on one axis
 
 

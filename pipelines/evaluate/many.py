@@ -14,6 +14,7 @@ from models.velocity import (
     WINDOWS,
     Fleet,
     Rule,
+    evidence,
     fires,
     frozen,
     hourly_rate,
@@ -62,8 +63,7 @@ def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, ru
     """What the model says of counts (minutes by series), given the hour of the week of each minute."""
     minutes, many = counts.shape
     profile = np.array(fleet.profile)
-    seen = {window: _sums(counts, window) for window in WINDOWS}
-    eligible = (counts > 0) & (seen[SPAN] >= rule.least)
+    eligible = (counts > 0) & (_sums(counts, SPAN) >= rule.least)
     any_eligible = eligible.any(axis=1)
     sums, lengths = np.zeros((CELLS, many)), np.zeros(CELLS)
     observed, explained = np.zeros(many), np.zeros(many)
@@ -81,7 +81,7 @@ def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, ru
         now = expected[at % SPAN] = base * level(observed, explained)
         if any_eligible[at]:
             series = np.flatnonzero(eligible[at])
-            p, fire = _judged(at, series, seen, expected, rule)
+            p, fire = _judged(at, series, counts, expected, rule)
             fire &= at >= rule.settled_min
             quiet = np.where(expected[:, series].sum(axis=0) >= rule.busy, rule.busy_quiet_min, rule.quiet_min)
             opens = fire & (at - fired[series] > quiet)
@@ -102,15 +102,17 @@ def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, ru
 def _judged(
     at: int,
     series: NDArray[np.int64],
-    seen: dict[int, NDArray[np.int64]],
+    counts: NDArray[np.int64],
     expected: NDArray[np.float64],
     rule: Rule,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The least p of the windows that may fire, 1 where none may, and whether one fires."""
     least, fire = np.ones(len(series)), np.zeros(len(series), bool)
     for window in WINDOWS:
-        rows = np.arange(at - window + 1, at + 1) % SPAN
-        count, mean = seen[window][at, series], expected[np.ix_(rows, series)].sum(axis=0)
+        rows = np.arange(at - window + 1, at + 1)
+        means = expected[np.ix_(rows % SPAN, series)]
+        counts_ = np.where(rows[:, None] >= 0, counts[np.ix_(rows, series)], 0)
+        count, mean = evidence(counts_, means).sum(axis=0), means.sum(axis=0)
         may = (count >= rule.least) & (count >= rule.ratio * mean)
         p = np.where(may, tail(count, mean), 1.0)
         least = np.minimum(least, p)

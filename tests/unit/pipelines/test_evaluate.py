@@ -54,7 +54,7 @@ def test_one_series_and_many_at_once_believe_the_same(events: list[tuple[int, in
         state = begin(FIRST, "UTC", fleet)
         for minute in np.flatnonzero(counts[:, series]):
             state = decide(count(state, FIRST + int(minute), int(counts[minute, series]), "UTC", fleet))
-            may = [window.p for window in score(state) if fires(window.observed, window.expected, 0.0)]
+            may = [window.p for window in score(state) if fires(window.evidence, window.expected, 0.0)]
             if may:
                 alone[int(minute), series] = min(may)
             if state.opened == state.minute:
