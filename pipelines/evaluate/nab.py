@@ -19,6 +19,7 @@ from contracts.errors import Misconfigured
 
 FALSE_WEIGHT = 0.11
 PROBATION_SHARE, PROBATION_MOST = 0.15, 750
+GAUSSIAN_WINDOW, GAUSSIAN_STEP, GAUSSIAN_ALPHA = 6400, 100, 1e-12
 FAR = 3.0  # window lengths behind a window from which on a false detection costs all it can
 
 
@@ -45,9 +46,12 @@ def read(data: Path) -> list[Series]:
     folder = data / "nab"
     try:
         labels = json.loads((folder / "combined_windows.json").read_text())
-        return [_series(folder, name, labels[name]) for name in sorted(labels) if (folder / "data" / name).exists()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as told:
+        series = [_series(folder, name, labels[name]) for name in sorted(labels) if (folder / "data" / name).exists()]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as told:
         raise Misconfigured(f"{folder}: is not the Numenta Anomaly Benchmark ({told!r})") from told
+    if not any(one.windows for one in series):
+        raise Misconfigured(f"{folder}: is not the Numenta Anomaly Benchmark (no series with an anomaly)")
+    return series
 
 
 def standard(series: Sequence[Series], detections: Sequence[Sequence[int]]) -> float:
@@ -55,6 +59,28 @@ def standard(series: Sequence[Series], detections: Sequence[Sequence[int]]) -> f
     windows = sum(len(one.windows) for one in series)
     total = sum(_raw(one, found) for one, found in zip(series, detections, strict=True))
     return 100 * (total + windows) / (2 * windows)
+
+
+def windowed_gaussian(series: Series) -> list[int]:
+    """Positions of values that are hardly possible under a normal distribution of the 6,400 before, fitted every 100.
+
+    The benchmark's own comparator; with this threshold the score of the 18 public files is 10.8.
+    """
+    found, mean, deviation = [], 0.0, 0.0
+    for at, value in enumerate(series.values):
+        if at and math.erfc(abs(value - mean) / deviation / math.sqrt(2)) / 2 <= GAUSSIAN_ALPHA:
+            found.append(at)
+        slides = at - GAUSSIAN_WINDOW + 1
+        if slides <= 0 or slides % GAUSSIAN_STEP == 0:
+            known = series.values[max(0, slides) : at + 1]
+            mean, deviation = float(known.mean()), float(known.std()) or 1e-6
+    return found
+
+
+def as_counts(series: Series) -> NDArray[np.int64]:
+    """The values as counts, one column: rounded, and nothing below 0."""
+    counts: NDArray[np.int64] = np.rint(np.maximum(series.values, 0)).astype(np.int64)[:, None]
+    return counts
 
 
 def _raw(series: Series, detections: Sequence[int]) -> float:

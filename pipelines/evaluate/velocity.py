@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from models.velocity import RULE, VERSION
-from pipelines.evaluate import arrivals, many
+from models.velocity import Fleet as VelocityFleet
+from pipelines.evaluate import arrivals, many, nab
 from pipelines.evaluate.alarms import Scores, apart, best, dense, judge
 from pipelines.evaluate.comparators import COMPARATORS
 from pipelines.evaluate.population import Population, side_by_side
@@ -55,6 +56,8 @@ class _Found:
 def evaluate(data: Path, *, told: Callable[[str], None], seeds: Sequence[int], fleet: Fleet) -> Evaluated:
     """Judge the model and the comparators on real arrivals under `data` and on a simulated fleet of each seed.
 
+    Where `data` holds the Numenta Anomaly Benchmark, on that too.
+
     Raises Misconfigured when `data` does not hold what is needed.
     """
     read = arrivals.read(data)
@@ -64,6 +67,13 @@ def evaluate(data: Path, *, told: Callable[[str], None], seeds: Sequence[int], f
     _judge_real(found, quiet, [arrivals.burning(quiet, seed) for seed in seeds])
     told(f"simulated: {fleet.projects} projects, seeds {', '.join(map(str, seeds))}")
     _judge_simulated(found, [simulate(seed, fleet) for seed in seeds])
+    against = {name: found[name].means for name in COMPARATORS}
+    if (data / "nab").is_dir():
+        series = nab.read(data)
+        told(f"Numenta Anomaly Benchmark: {len(series)} series")
+        found[MODEL].note("nab.standard", [nab.standard(series, [_opened(one) for one in series])])
+        gaussian = nab.standard(series, [nab.windowed_gaussian(one) for one in series])
+        against["windowed_gaussian"] = {"nab.standard": round(gaussian, 4)}
     setup = {
         "intervals": {name: one.intervals for name, one in found.items()},
         "seeds": list(seeds),
@@ -79,7 +89,7 @@ def evaluate(data: Path, *, told: Callable[[str], None], seeds: Sequence[int], f
         "alpha": RULE.alpha,
         "model_version": VERSION,
     }
-    return Evaluated(found[MODEL].means, {name: found[name].means for name in COMPARATORS}, setup)
+    return Evaluated(found[MODEL].means, against, setup)
 
 
 def _judge_real(found: Mapping[str, _Found], quiet: Population, burning: Sequence[Population]) -> None:
@@ -103,6 +113,12 @@ def _judge_simulated(found: Mapping[str, _Found], populations: Sequence[Populati
         found[name].note(
             "sim.recall_at_005", [best(population, scores, BUDGET).recall for population, scores in scored]
         )
+
+
+def _opened(series: nab.Series) -> list[int]:
+    """Where the model opens an incident, each value a minute's count: most are not counts, which is what is tested."""
+    told = many.follow(nab.as_counts(series), series.hours, VelocityFleet())
+    return [int(minute) for minute in told.minute[told.opens]]
 
 
 def _believed(population: Population) -> Scores:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from argus.__main__ import app
 from contracts.errors import Misconfigured
 from models.velocity import Fleet, begin, count, decide, fires, hours_of_week, score
-from pipelines.evaluate import arrivals, many, simulated
+from pipelines.evaluate import arrivals, many, nab, simulated
 from pipelines.evaluate.alarms import Scores, alarms, apart, best, dense, judge
 from pipelines.evaluate.comparators import COMPARATORS, INFINITE, ears_c2, rolling_ratio, seasonal_z, three_sigma
 from pipelines.evaluate.population import WEEK_MIN, Incidents, Population, side_by_side
@@ -200,6 +200,43 @@ def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "openstack_k_feature.csv: cannot be read" in result.output
     assert "Traceback" not in result.output
+
+
+def nab_series(*windows: tuple[int, int], values: int = 1000) -> nab.Series:
+    """A silent series with these anomalous windows."""
+    return nab.Series("made", np.zeros(values), np.zeros(values, np.int64), windows)
+
+
+def test_the_standard_score_has_its_fixed_points() -> None:
+    two = [nab_series((300, 399), (600, 699)), nab_series()]
+    assert nab.standard(two, [[], []]) == 0
+    assert nab.standard(two, [[300, 600], []]) == pytest.approx(100)
+    assert nab.standard(two, [[300, 301, 302, 600], []]) == pytest.approx(100)  # the first in a window counts
+    assert 0 < nab.standard(two, [[399], []]) < nab.standard(two, [[350], []]) < 50
+    assert nab.standard(two, [[149], [100]]) == 0  # in probation
+    assert nab.standard(two, [[200], []]) == pytest.approx(-11 / 4)
+    assert nab.standard(two, [[], [200]]) == pytest.approx(-11 / 4)
+    assert -11 / 4 < nab.standard(two, [[410], []]) < 0  # right behind a window it costs less
+
+
+def test_a_windowed_gaussian_finds_a_jump_after_noise() -> None:
+    values = np.sin(np.arange(500.0))
+    values[400] = 50
+    found = nab.windowed_gaussian(nab.Series("made", values, np.zeros(500, np.int64), ()))
+    assert [at for at in found if at > 2] == [400]
+
+
+def test_the_scorer_gives_a_windowed_gaussian_what_is_published_for_it(shared_data: Path) -> None:
+    series = nab.read(shared_data)
+    assert len(series) == 18
+    assert nab.standard(series, [nab.windowed_gaussian(one) for one in series]) == pytest.approx(10.8, abs=0.1)
+
+
+def test_a_folder_that_is_not_the_benchmark_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nab").mkdir()
+    (tmp_path / "nab" / "combined_windows.json").write_text("[]")
+    with pytest.raises(Misconfigured, match="is not the Numenta Anomaly Benchmark"):
+        nab.read(tmp_path)
 
 
 def test_the_recorded_commits_are_mostly_silence(shared_data: Path) -> None:
