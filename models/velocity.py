@@ -8,8 +8,8 @@ Nothing has learned from a minute that is judged by it: a minute's expectation i
 then it teaches. A window counts the minute that is under way as far as it has come and expects it whole, so that p only
 falls while a minute lasts, and what fires within a minute is what fires at its end.
 
-Sources: Gamma-Poisson shrinkage (Gelman et al., Bayesian Data Analysis, chapter 2) of the hour's rate toward the
-project's; the shape of the test follows Farrington et al. 1996, with a negative binomial tail.
+Gamma-Poisson shrinkage and a negative binomial tail are those of the surveillance of infections (after Farrington),
+made recursive. Where the constants come from: docs/evaluation.md.
 """
 
 from datetime import datetime
