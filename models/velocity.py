@@ -2,7 +2,8 @@
 
 A series counts distinct failing runs by minute (runs that met the infrastructure are a series of their own). What a
 minute is expected to bring is a base by local hour of the week, learned over weeks, times a level that follows the last
-hours. The last 1, 5 and 15 minutes are held against it: p is the chance of as many or more under a negative binomial.
+hours. The last 1, 5 and 15 minutes are held against it: p is the chance of as many or more under a negative binomial,
+where many runs of one minute, which are often one push, are evidence for few.
 
 Nothing has learned from a minute that is judged by it: a minute's expectation is fixed before it begins, it is scored,
 then it teaches. A window counts the minute that is under way as far as it has come and expects it whole, so that p only
@@ -223,8 +224,8 @@ def count(state: Velocity, minute: int, runs: int, zone: str, fleet: Fleet, rule
     if age:
         expected = state.expected[at]
         more = [
-            float(taught(after, expected, frozen)) - float(taught(before, expected, frozen))
-            for frozen in _frozen(state, minute, rule)
+            float(taught(after, expected, kept)) - float(taught(before, expected, kept))
+            for kept in _frozen(state, minute, rule)
         ]
         state.observed += (1 - LEVEL_KEPT) * LEVEL_KEPT ** (age - 1) * more[0]
         state.sums[_hour(minute, zone)[0]] += more[1]
@@ -275,7 +276,7 @@ def _pass_minute(state: Velocity, zone: str, fleet: Fleet, rule: Rule) -> None:
     decided = decide(state, rule)
     state.opened, state.fired = decided.opened, decided.fired
     now, expected = state.counts[-1], state.expected[-1]
-    recent, hourly = (float(taught(now, expected, frozen)) for frozen in _frozen(state, state.minute, rule))
+    recent, hourly = (float(taught(now, expected, kept)) for kept in _frozen(state, state.minute, rule))
     state.sums[state.cell] += hourly
     state.minutes[state.cell] += 1
     state.observed = LEVEL_KEPT * state.observed + (1 - LEVEL_KEPT) * recent
