@@ -9,6 +9,7 @@ from argus.commands import (
     dead_letters,
     demo,
     docs,
+    evaluate,
     faults,
     features,
     gateway,
@@ -40,6 +41,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.command("docs")(docs.docs)
 app.command("bench")(bench.bench)
 app.command("faults")(faults.faults)
+app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("up")(stack.up)
 app.command("down")(stack.down)

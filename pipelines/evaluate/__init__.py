@@ -1,0 +1,1 @@
+"""How good what we believe is: populations, what it is compared with, and the measures."""
