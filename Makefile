@@ -40,7 +40,7 @@ check: .venv/.synced ## formatting, lint, types, import rules, unit tests: a min
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q --doctest-modules tests/unit $(PACKAGES) $(ARGS)
+	$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --doctest-modules tests/unit $(PACKAGES) $(ARGS)
 
 test: check .jars/.fetched ## check, then the tests against the real servers
 	$(BIN)/pytest -q tests/stack $(ARGS)
