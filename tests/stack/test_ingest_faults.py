@@ -24,7 +24,7 @@ def front(stack: Stack) -> Iterator[Front]:
         yield opened(one)
 
 
-# a full disk is `argus faults ingest` alone: with it the writers now and then need minutes to find the broker again
+# a full disk is `argus faults ingest` alone: after it the keys were once seen to stand still (docs/notes)
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != FULL])
 def test_what_was_acknowledged_is_on_the_log_under_its_own_tenant(front: Front, fault: str) -> None:
     outcome = run(front, fault, SEED)
