@@ -52,6 +52,9 @@ class _Owned(Struct):
     project: str
 
 
+_OWNED = msgspec.json.Decoder(_Owned)
+
+
 def erase(
     settings: Settings,
     tenant: str,
@@ -103,7 +106,7 @@ def belongs(key: bytes | None, value: bytes | None, tenant: str) -> bool:
     if key is not None and key.startswith(begin.encode()):
         return True
     try:
-        return value is not None and msgspec.json.decode(value, type=_Owned).project.startswith(begin)
+        return value is not None and _OWNED.decode(value).project.startswith(begin)
     except (msgspec.DecodeError, RecursionError):
         return False
 

@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from benchmarks.reference import SERIES
 from contracts.errors import DeadlineExceeded, Unavailable
 from contracts.features import FEATURES
 from contracts.jobs import Job
-from contracts.records import CurrentVelocity, DeadLetter, FailureVelocity, ProjectHealth, decode
+from contracts.records import CurrentVelocity, DeadLetter, FailureVelocity, ProjectHealth, checked, decode
 from contracts.settings import Settings
 from contracts.topics import DEAD_LETTERS, FAILURE_VELOCITY, PROJECT_HEALTH, RUNS, SEPARATOR, Topic
 from feature_store.connections import POSTGRES_AWAY, bounded, postgres_connection, valkey_client
@@ -91,7 +90,7 @@ def key_values(settings: Settings, projects: Iterable[str]) -> dict[str, Values]
             day, week, velocity = reader.read([f"project:{project}:{feature.name}" for feature in FEATURES])
             counts: Values = (velocity.status,)
             if velocity.status == "present":
-                counts = _counts(msgspec.convert(velocity.value, CurrentVelocity))
+                counts = _counts(checked(CurrentVelocity, velocity.value))
             found[project] = (*(one.status if one.status == "missing" else one.value for one in (day, week)), *counts)
         return found
     finally:
@@ -112,7 +111,7 @@ def history_rows(settings: Settings) -> dict[tuple[str, int], Values]:
     finally:
         connection.close()
     return {
-        (project, as_of_ms): (day, week, *_counts(msgspec.convert(velocity, CurrentVelocity)))
+        (project, as_of_ms): (day, week, *_counts(checked(CurrentVelocity, velocity)))
         for project, as_of_ms, day, week, velocity in rows
     }
 

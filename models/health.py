@@ -71,6 +71,11 @@ class _Head(Struct):
     version: int = VERSION
 
 
+_LEAST = msgspec.json.Decoder(LeastMinutes)
+_HOUR = msgspec.json.Decoder(_Hour)
+_HEAD = msgspec.json.Decoder(_Head)
+
+
 class _Pages:
     """The hours of one project, read when needed and written back once; remembers what it has changed."""
 
@@ -82,7 +87,7 @@ class _Pages:
     def hour(self, hour: int) -> dict[int, list[int]]:
         if hour not in self.read:
             text = self.cells.get(f"hour/{hour}")
-            self.read[hour] = msgspec.json.decode(text, type=_Hour).minutes if text else {}
+            self.read[hour] = _HOUR.decode(text).minutes if text else {}
         return self.read[hour]
 
     def at(self, minute: int) -> Counts:
@@ -131,7 +136,7 @@ def learn(cells: Cells, seen: Cells, finish: Finish) -> Iterator[ProjectHealth]:
     yield from pass_time(cells, finish.project, finish.arrived_ms)
     pages, head = _Pages(cells), _head(cells, finish.arrived_ms)
     remembered = seen.get(finish.run)
-    before = msgspec.json.decode(remembered, type=LeastMinutes) if remembered else None
+    before = _LEAST.decode(remembered) if remembered else None
     after = least(before, finish)
     if after == before:
         return
@@ -185,7 +190,7 @@ def _head(cells: Cells, arrived_ms: int) -> _Head:
     text = cells.get(HEAD)
     if text is None:
         return _Head(arrived_ms // MINUTE_MS, arrived_ms, [0, 0, 0], [0, 0, 0], [])
-    return msgspec.json.decode(text, type=_Head)
+    return _HEAD.decode(text)
 
 
 def _count(head: _Head, pages: _Pages, minute: int, series: int, change: int) -> None:

@@ -22,6 +22,9 @@ class Known(msgspec.Struct):
         return self.secrets.setdefault(name, secrets.token_hex(24))
 
 
+_KNOWN = msgspec.json.Decoder(Known)
+
+
 def opened(path: Path) -> Path:
     """The data folder, made if need be: absolute, private. Raises Misconfigured when it cannot be used."""
     path = path.expanduser().resolve()
@@ -72,7 +75,7 @@ def holder_of(data: Path) -> int | None:
 def read_known(data: Path) -> Known:
     """What the last start left. Raises Misconfigured when the file is damaged."""
     try:
-        return msgspec.json.decode((data / "stack.json").read_bytes(), type=Known)
+        return _KNOWN.decode((data / "stack.json").read_bytes())
     except FileNotFoundError:
         return Known()
     except msgspec.DecodeError as bad:

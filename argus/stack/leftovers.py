@@ -25,6 +25,9 @@ class Left(msgspec.Struct, frozen=True):
         return start_ticks(self.pid) == self.ticks
 
 
+_LEFT = msgspec.json.Decoder(list[Left])
+
+
 def remember(data: Path, children: list[Left]) -> None:
     """Note who runs, for whoever comes after a kill -9."""
     fresh = data / ".pids.json"
@@ -35,7 +38,7 @@ def remember(data: Path, children: list[Left]) -> None:
 def left(data: Path) -> list[Left]:
     """Those of the noted children that still run. A half-written note counts as none."""
     try:
-        noted = msgspec.json.decode((data / "pids.json").read_bytes(), type=list[Left])
+        noted = _LEFT.decode((data / "pids.json").read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return []
     return [child for child in noted if child.alive()]

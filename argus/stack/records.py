@@ -36,6 +36,9 @@ class Recorded(msgspec.Struct):
         )
 
 
+_RECORDED = msgspec.json.Decoder(Recorded)
+
+
 def record(data: Path, name: str, settings: Settings, *, flink_id: str = "", savepoint: str | None = None) -> Recorded:
     """Note a job so that the supervisor keeps it running; without an id it submits it as soon as it can.
 
@@ -70,7 +73,7 @@ def forget(data: Path, name: str, namespace: str) -> None:
 def read(data: Path, name: str, namespace: str) -> Recorded | None:
     """The record of one job, None without one."""
     try:
-        return msgspec.json.decode(_path(data, name, namespace).read_bytes(), type=Recorded)
+        return _RECORDED.decode(_path(data, name, namespace).read_bytes())
     except FileNotFoundError:
         return None
 
@@ -80,7 +83,7 @@ def recorded(data: Path) -> list[Recorded]:
     found = []
     for path in sorted((data / "jobs").glob("*.json")):
         try:
-            found.append(msgspec.json.decode(path.read_bytes(), type=Recorded))
+            found.append(_RECORDED.decode(path.read_bytes()))
         except FileNotFoundError:  # forgotten meanwhile
             continue
     return found

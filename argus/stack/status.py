@@ -58,6 +58,9 @@ class Status(msgspec.Struct):
         return self.phase == "ready" and not self.unready()
 
 
+_STATUS = msgspec.json.Decoder(Status)
+
+
 def write_status(data: Path, status: Status) -> None:
     """Whole or not at all, so that a reader never sees half of it."""
     write_private(data / "status.json", msgspec.json.encode(status))
@@ -66,7 +69,7 @@ def write_status(data: Path, status: Status) -> None:
 def read_status(data: Path) -> Status:
     """What the supervisor wrote last; one that nobody holds the folder for is `stopped` (`failed` stays)."""
     try:
-        status = msgspec.json.decode((data / "status.json").read_bytes(), type=Status)
+        status = _STATUS.decode((data / "status.json").read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return Status(data=str(data))
     if holder_of(data) != status.pid and status.phase != "failed":

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from contracts.errors import BadRecord, Misconfigured
-from contracts.records import Event, Identifier, Project, TestExecution, TestReportPart, checked
+from contracts.records import Event, Identifier, Project, TestExecution, TestReportPart, checked, decoded
 from gateway.ingest.redaction import name
 
 Aliases = Callable[[str], Mapping[str, Mapping[str, str]] | None]
@@ -17,6 +17,7 @@ LONGEST_ID = 500
 """Bytes of an id in UTF-8: all tests of a part may come to have it, and a part has a largest size."""
 
 
+@decoded
 class TestAlias(Struct, frozen=True):
     """In `project` the test `old` is called `new`, since then."""
 

@@ -17,6 +17,8 @@ from fastapi import Query
 
 from contracts.errors import BadRecord
 from contracts.records import (
+    LONGEST_DETAILS,
+    LONGEST_MESSAGE,
     Change,
     ChangeState,
     DeployState,
@@ -32,7 +34,7 @@ from gateway.ingest import cloudevents
 from gateway.ingest.claims import Claim, Fields, repository, rows, text, within
 from gateway.ingest.cloudevents import FILE, CloudEvent
 from gateway.ingest.csv import epoch_ms
-from gateway.ingest.junit import LONGEST_DETAILS, LONGEST_DURATION_MS, LONGEST_MESSAGE, short
+from gateway.ingest.junit import LONGEST_DURATION_MS, short
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 

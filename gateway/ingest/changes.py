@@ -10,13 +10,11 @@ from functools import partial
 
 import msgspec
 
-from contracts.records import Change
+from contracts.records import LONGEST_PATH, MOST_FILES, Change
 from gateway.ingest.authors import Authors
 from gateway.ingest.claims import Claim, Fields, listed, time_ms, within
 from gateway.ingest.row import LARGEST_PART
 
-MOST_FILES, LONGEST_PATH = 3_000, 1_024
-"""What a record may hold."""
 BRANCHES = "refs/heads/"
 REDACTED = "[REDACTED]"
 """What GitLab tells in place of an address that is not public."""

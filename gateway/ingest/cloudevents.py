@@ -42,6 +42,10 @@ class _Named(Struct):
     id: str
 
 
+_NAMED = msgspec.json.Decoder(_Named)
+_EACH = msgspec.json.Decoder(list[msgspec.Raw])
+
+
 def name(body: bytes, headers: Mapping[str, str]) -> str | None:
     """What the producer calls the one event of a delivery; None for a batch, and for what has no name."""
     kind = _kind(headers)
@@ -49,9 +53,9 @@ def name(body: bytes, headers: Mapping[str, str]) -> str | None:
         return None
     try:
         if kind == STRUCTURED:
-            named = msgspec.json.decode(body.removeprefix(BOM), type=_Named)
+            named = _NAMED.decode(body.removeprefix(BOM))
         else:
-            named = msgspec.convert({one: _header(headers, one) for one in ("source", "id")}, type=_Named)
+            named = _NAMED.decode(msgspec.json.encode({one: _header(headers, one) for one in ("source", "id")}))
     except (BadRecord, msgspec.DecodeError, RecursionError, UnicodeError):
         return None
     return f"event {msgspec.json.encode([named.source, named.id]).decode()}"
@@ -84,7 +88,7 @@ def _kind(headers: Mapping[str, str]) -> str:
 
 def _batch(body: bytes) -> list[bytes]:
     try:
-        return [bytes(one) for one in msgspec.json.decode(body, type=list[msgspec.Raw])]
+        return [bytes(one) for one in _EACH.decode(body)]
     except (msgspec.DecodeError, RecursionError) as bad:
         raise BadRecord("body", body[:200], f"is no JSON array: {bad}") from bad
 

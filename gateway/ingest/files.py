@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from contracts.errors import Misconfigured
-from contracts.records import EARLIEST_MS, TestReportPart
+from contracts.records import EARLIEST_MS, LONGEST_ID, TestReportPart
 from gateway.ingest import archives, csv, github_export, jsonl, junit
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import BOM, Row, event_ms
@@ -17,7 +17,6 @@ Format = Literal["auto", "jsonl", "junit", "csv"]
 SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".xml": "junit", ".csv": "csv",
 }  # fmt: skip
-LONGEST_REPORT = 500
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _reports(
 
 
 def _called(part: TestReportPart, name: str) -> TestReportPart:
-    return msgspec.structs.replace(part, report=name[-LONGEST_REPORT:])
+    return msgspec.structs.replace(part, report=name[-LONGEST_ID:])
 
 
 def newest_ms(read: Iterator[Row | Refusal]) -> int | None:

@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import BinaryIO, NamedTuple
 
-from contracts.records import Change, DeployStep, Event, JobExecution
+from contracts.records import LONGEST_DETAILS, Change, DeployStep, Event, JobExecution
 from gateway.ingest import changes
 from gateway.ingest.authors import Authors
 from gateway.ingest.body import PIECE
@@ -18,7 +18,6 @@ from gateway.ingest.claims import Claim, Fields, called, text, time_ms, within
 from gateway.ingest.csv import OUTCOMES
 
 SIGNATURE = "x-hub-signature-256"
-LONGEST_MESSAGE = 16_384
 ACTIONS_APP = "github-actions"
 """The app whose check runs are the jobs of workflows."""
 _STATES = {"in_progress": "started", "success": "succeeded", "failure": "failed", "error": "failed"}
@@ -123,7 +122,7 @@ def _check(fields: Fields, authors: Authors) -> dict[str, object] | None:  # noq
         "workflow": within(check, "app", "name"),
         "commit": check.get("head_sha"),
         "branch": within(check, "check_suite", "head_branch"),
-        "message": "\n".join(one for one in told if isinstance(one, str))[:LONGEST_MESSAGE],
+        "message": "\n".join(one for one in told if isinstance(one, str))[:LONGEST_DETAILS],
         "url": check.get("html_url"),
     }
 

@@ -15,7 +15,7 @@ out, since runners write them.
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 from xml.sax.handler import ContentHandler
 from xml.sax.xmlreader import AttributesImpl
@@ -24,20 +24,29 @@ import msgspec
 from msgspec import Struct
 
 from contracts.errors import BadRecord
-from contracts.records import EARLIEST_MS, FUTURE_MS, TestExecution, TestOutcome, TestReportPart
+from contracts.records import (
+    EARLIEST_MS,
+    FUTURE_MS,
+    LONGEST_DETAILS,
+    LONGEST_ID,
+    LONGEST_MESSAGE,
+    LONGEST_NAME,
+    LONGEST_SUITE,
+    TestExecution,
+    TestOutcome,
+    TestReportPart,
+)
 from gateway.ingest.csv import epoch_ms
 from gateway.ingest.parameters import apart
+from gateway.ingest.parts import parts
 from gateway.ingest.refusal import Refusal, refusal, refused
-from gateway.ingest.row import LARGEST_PART, Row
+from gateway.ingest.row import Row
 from gateway.ingest.shortened import shortened
 from gateway.ingest.xml import feed
 
 MOST_TESTS = 150_000
 MOST_TOLD = 1_000
 DEEPEST = 64
-PART_TESTS = 500
-LONGEST_ID, LONGEST_NAME, LONGEST_PART_OF_NAME = 500, 2_000, 500
-LONGEST_MESSAGE, LONGEST_DETAILS = 4_096, 16_384
 LONGEST_DURATION_MS = 30 * 86_400_000
 
 _IN_MEMORY = 8 * 1_048_576
@@ -46,6 +55,7 @@ _ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)\s*$", re.IGNORECASE)
 _BEFORE_A_PASS: dict[str, TestOutcome] = {"flakyFailure": "fail", "flakyError": "error"}
 _AFTER_A_FAILURE: dict[str, TestOutcome] = {"rerunFailure": "fail", "rerunError": "error"}
 _FINAL: dict[str, TestOutcome] = {"failure": "fail", "error": "error", "skipped": "skip"}
+_TESTS = msgspec.json.Decoder(list[TestExecution])
 _OUTCOMES = {**_BEFORE_A_PASS, **_AFTER_A_FAILURE, **_FINAL}
 
 
@@ -107,7 +117,7 @@ def read(stream: BinaryIO, file: str, report: TestReportPart, written_ms: int) -
             return
         spool.seek(0)
         for k, size in enumerate(sizes, start=1):
-            part_tests = msgspec.json.decode(spool.read(size), type=list[TestExecution])
+            part_tests = _TESTS.decode(spool.read(size))
             record = msgspec.structs.replace(report, k=k, n=len(sizes), tests=part_tests)
             yield Row(file=file, place=f"part {k} of {len(sizes)}", record=record)
 
@@ -223,8 +233,8 @@ class _Tests(ContentHandler):
                     test=test,
                     outcome=outcome,
                     finished_ms=finished_ms,
-                    suite=suites[:LONGEST_PART_OF_NAME] or None,
-                    classname=classname[:LONGEST_PART_OF_NAME] or None,
+                    suite=suites[:LONGEST_SUITE] or None,
+                    classname=classname[:LONGEST_SUITE] or None,
                     name=bare[:LONGEST_NAME] or None,
                     params=params if params is None else params[:LONGEST_NAME],
                     repetition=self._seen[test],
@@ -282,20 +292,6 @@ def _said(case: _Case, told: _Told | None, *, is_final: bool) -> tuple[str, str]
     if not details and is_final and told.tag != "skipped" and case.printed is not None:
         details = case.printed.whole()
     return message, details
-
-
-def parts(tests: Iterable[TestExecution]) -> Iterator[list[TestExecution]]:
-    """The tests in parts as large as a part may be; the last has what is left, and may be empty."""
-    part: list[TestExecution] = []
-    size = 0
-    for test in tests:
-        own = len(msgspec.json.encode(test)) + 1
-        if len(part) == PART_TESTS or (part and size + own > LARGEST_PART):
-            yield part
-            part, size = [], 0
-        part.append(test)
-        size += own
-    yield part
 
 
 def _full_parts(tests: _Tests, *, is_last: bool) -> Iterator[bytes]:

@@ -95,6 +95,11 @@ class _Request(Struct, rename="camel"):
     resource_spans: list[_ResourceSpans] | None = None
 
 
+_REQUEST = msgspec.json.Decoder(_Request)
+_ATTRIBUTED = msgspec.json.Decoder(_Attributed | None)
+_SPAN = msgspec.json.Decoder(_Span)
+
+
 class _Encoding(NamedTuple):
     pieces: Callable[[bytes], Pieces]
     span: Callable[[bytes, Attributes], Span]
@@ -152,10 +157,10 @@ def _json_pieces(body: bytes) -> Pieces:
     outers, spans = count(), count()
 
     def outer(raw: msgspec.Raw) -> dict[str, str | int]:
-        has = msgspec.json.decode(_sized(bytes(raw) or b"null"), type=_Attributed | None)
+        has = _ATTRIBUTED.decode(_sized(bytes(raw) or b"null"))
         return _json_attributes(has.attributes if has else None)
 
-    for one in _few(msgspec.json.decode(body.removeprefix(BOM), type=_Request).resource_spans, outers):
+    for one in _few(_REQUEST.decode(body.removeprefix(BOM)).resource_spans, outers):
         resource = outer(one.resource)
         for scoped in _few(one.scope_spans, outers):
             attributes = ChainMap(outer(scoped.scope), resource)
@@ -164,7 +169,7 @@ def _json_pieces(body: bytes) -> Pieces:
 
 
 def _json_span(raw: bytes, outer: Attributes) -> Span:
-    span = msgspec.json.decode(raw, type=_Span)
+    span = _SPAN.decode(raw)
     return _span(
         ids=((span.trace_id or "").lower(), (span.span_id or "").lower()),
         began_ns=_whole("startTimeUnixNano", span.start_time_unix_nano or 0),

@@ -33,6 +33,9 @@ class Taken(Struct, frozen=True):
     answer: Answer
 
 
+_TAKEN = msgspec.json.Decoder(Taken)
+
+
 def names(namespace: str, tenant: str) -> str:
     """What all keys of a tenant's deliveries begin with."""
     return (f"{namespace}:" if namespace else "") + f"argus:ingest:{tenant}:"
@@ -51,7 +54,7 @@ class Seen:
         except ValkeyError as gone:  # whatever it is: a delivery is not lost for want of a memory
             log.warning("deliveries not remembered", error=type(gone).__name__)
             return None
-        return msgspec.json.decode(found, type=Taken) if found else None
+        return _TAKEN.decode(found) if found else None
 
     def remember(self, tenant: str, route: str, delivery: Delivery, answer: Answer) -> None:
         """It was taken: after the broker acknowledged it, never before."""

@@ -10,14 +10,13 @@ from functools import partial
 from typing import BinaryIO
 
 from contracts.errors import BadRecord
-from contracts.records import ProductionError
+from contracts.records import LONGEST_MESSAGE, ProductionError
 from gateway.ingest import github
 from gateway.ingest.authors import Authors
 from gateway.ingest.claims import Claim, Fields, listed, number, text, time_ms, within
 
 ANY = ""
 """Stands for every Sentry project that is not named."""
-LONGEST_MESSAGE = 4_096
 SIGNATURE = "sentry-hook-signature"
 
 _BELONGS = re.compile(r"(?:([A-Za-z0-9_-]{1,100}):)?([A-Za-z0-9._-]{1,100}(?:/[A-Za-z0-9._-]{1,100}){1,8})")

@@ -21,10 +21,21 @@ import msgspec
 from msgspec import Struct
 
 from contracts.errors import BadRecord
-from contracts.records import DeployStep, JobExecution, TestExecution, TestReportPart, checked
+from contracts.records import (
+    LONGEST_DETAILS,
+    LONGEST_MESSAGE,
+    LONGEST_NAME,
+    LONGEST_SUITE,
+    DeployStep,
+    JobExecution,
+    TestExecution,
+    TestReportPart,
+    checked,
+)
 from gateway.ingest import junit
 from gateway.ingest.claims import Claim, number, repository, rows, text
 from gateway.ingest.csv import OUTCOMES
+from gateway.ingest.parts import parts
 from gateway.ingest.refusal import Refusal
 from gateway.ingest.row import Row
 
@@ -106,10 +117,10 @@ def _add(reports: dict[tuple[object, ...], _Report], span: Span, part: TestRepor
 def _parts(report: _Report) -> Iterator[Row]:
     spans = "".join(sorted(f"{trace}{span}" for trace, span in report.tests))
     name = "otlp-" + blake2b(spans.encode(), digest_size=8).hexdigest()
-    parts = list(junit.parts(_numbered(report)))
-    for k, part in enumerate(parts, start=1):
-        record = msgspec.structs.replace(report.part, report=name, k=k, n=len(parts), tests=part)
-        yield Row(file=FILE, place=f"{name} part {k} of {len(parts)}", record=record)
+    whole = list(parts(_numbered(report)))
+    for k, part in enumerate(whole, start=1):
+        record = msgspec.structs.replace(report.part, report=name, k=k, n=len(whole), tests=part)
+        yield Row(file=FILE, place=f"{name} part {k} of {len(whole)}", record=record)
 
 
 def _numbered(report: _Report) -> Iterator[TestExecution]:
@@ -141,7 +152,7 @@ def _job(span: Span, project: str | None) -> dict[str, object]:
         "started_ms": _ms(span.began_ns),
         "finished_ms": _ms(span.ended_ns),
         "workflow": text(span.attributes.get("cicd.pipeline.name")),
-        "message": span.message[: junit.LONGEST_DETAILS],
+        "message": span.message[:LONGEST_DETAILS],
         "url": _url(span.attributes),
     }
 
@@ -155,12 +166,12 @@ def _test(span: Span, project: str | None) -> dict[str, object]:
         "test": junit.identity(suite, "", name),
         "outcome": _TEST_OUTCOMES.get(told.lower(), told),
         "finished_ms": _ms(span.ended_ns),
-        "suite": suite[: junit.LONGEST_PART_OF_NAME] or None,
-        "name": name[: junit.LONGEST_NAME],
+        "suite": suite[:LONGEST_SUITE] or None,
+        "name": name[:LONGEST_NAME],
         "repetition": number(span.own.get(REPETITION)),
         "duration_ms": max(0, span.ended_ns - span.began_ns) // 1_000_000 if span.began_ns else None,
-        "message": span.message[: junit.LONGEST_MESSAGE] or None,
-        "details": span.details[: junit.LONGEST_DETAILS] or None,
+        "message": span.message[:LONGEST_MESSAGE] or None,
+        "details": span.details[:LONGEST_DETAILS] or None,
     }
     told_fields = {key: value for key, value in fields.items() if value is not None}
     test = checked(TestExecution, told_fields)

@@ -1,6 +1,8 @@
 """Records read what their schema allows, refuse the rest by name, and give the same bytes each time."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import jsonschema
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import BadRecord
 from contracts.records import DeadLetter, FailureVelocity, JobExecution, ProjectHealth, checked, decode, encode
+from contracts.topics import TOPICS
 
 RUN: dict[str, Any] = {
     "project": "acme/app", "run": "17", "job": "unit", "outcome": "failure", "finished_ms": 1_790_000_000_000,
@@ -35,6 +38,37 @@ def test_the_same_record_gives_the_same_bytes_and_comes_back() -> None:
     run = checked(JobExecution, RUN)
     assert encode(run) == encode(checked(JobExecution, dict(reversed(RUN.items()))))
     assert decode(JobExecution, encode(run)) == run
+
+
+FIRST_USE = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from contracts.errors import BadRecord
+from contracts.records import decode
+from contracts.topics import TOPICS
+
+def use(kind):
+    together.wait()
+    try:
+        decode(kind, b'{"project": "acme/app", "tests": [{"test": ""}], "files": [{"path": ""}]}')
+    except BadRecord:
+        refused.append(kind)
+
+refused = []
+for kind in {topic.record for topic in TOPICS}:
+    together = threading.Barrier(8)
+    threads = [threading.Thread(target=use, args=(kind,)) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+print(len(refused))
+"""
+
+
+def test_threads_may_be_the_first_to_use_a_record_together() -> None:
+    """In a process of its own, for what goes wrong is a crash."""
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, timeout=60)
+    kinds = {topic.record for topic in TOPICS}
+    assert (done.returncode, done.stdout) == (0, f"{8 * len(kinds)}\n"), done.stderr
 
 
 @pytest.mark.parametrize(
