@@ -1,11 +1,11 @@
 """Dead letters sent again: each made anew from its body, so that what a broken producer left out is there now."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from contracts.delivery import Delivery
+from contracts.delivery import ANY_PARTITION, Delivery
 from contracts.errors import BadRecord
 from contracts.records import DeadLetter
 from contracts.topics import DEAD_LETTERS, EVENTS, Message, message_key
@@ -51,16 +51,15 @@ def send_again(
     *,
     namespace: str,
     now_ms: int,
-    delivery: Callable[[], Delivery],
-    dry: bool,
+    delivery: Delivery | None,
 ) -> Again:
-    """Send what can be mended; once the broker has acknowledged all of it, the letters leave their topic.
+    """Send what can be mended, or without a `delivery` say what would be.
 
-    A crash in between leaves letters whose record was sent: sending it again is harmless, an event that comes twice is
-    one. Raises Unavailable or DeadlineExceeded when the broker does not take it.
+    Once the broker has acknowledged all of it, the letters leave their topic. A crash in between leaves letters whose
+    record was sent: sending it again is harmless, an event that comes twice is one. Raises Unavailable or
+    DeadlineExceeded when the broker does not take it.
     """
     told, leaving = Again(), []
-    sending = delivery()
     for letter in letters:
         found = mended(letter, aliases, namespace=namespace, now_ms=now_ms)
         if isinstance(found, str):
@@ -68,12 +67,11 @@ def send_again(
             continue
         told.sent.append(letter.origin)
         leaving.append(message_key(DEAD_LETTERS, letter))
-        if not dry:
-            sending.send(found)
-    if not dry:
-        sending.finish()
-        forgetting = delivery()
+        if delivery:
+            delivery.send(found)
+    if delivery:
+        delivery.finish()
         for key in leaving:
-            forgetting.send_raw(DEAD_LETTERS.named(namespace), None, key, [], -1)
-        forgetting.finish()
+            delivery.send_raw(DEAD_LETTERS.named(namespace), None, key, [], ANY_PARTITION)
+        delivery.finish()
     return told

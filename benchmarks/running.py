@@ -67,6 +67,10 @@ class Running:
         """Whether a process of this name is the namespace's own, not the stack's."""
         return name in self._writers
 
+    def ended(self, name: str) -> int | None:
+        """What a process started here ended with, a signal's number below zero; None while it runs."""
+        return self._writers[name].poll()
+
     def kill_writer(self, name: str) -> None:
         """kill -9."""
         self._writers[name].kill()

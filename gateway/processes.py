@@ -1,7 +1,6 @@
 """The gateway and the ticker as processes: clients made once from the settings, until told to stop."""
 
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +35,6 @@ from gateway.tenants import Tenants
 from gateway.ticks import Ticker, keep_ticking
 from gateway.webhook_secrets import WebhookSecrets
 
-SWITCH_S = 0.0005
 ACKNOWLEDGED_S = 15.0
 """The broker acknowledges within this, or a sender is asked to come again."""
 COUNTED_S = 0.25
@@ -50,8 +48,6 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
 
     Raises Misconfigured when the address cannot be listened on.
     """
-    # threads that wait for a store take turns with the event loop: at the usual 5 ms it would come late to everybody
-    sys.setswitchinterval(SWITCH_S)
     registry = CollectorRegistry()
     listener = _listener(settings.gateway)
     client = valkey_client(settings.valkey.get_secret_value(), timeout_s=TIMEOUT_S)

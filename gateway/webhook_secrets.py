@@ -26,7 +26,7 @@ class WebhookSecrets(Registry):
         if _known(sender).gives_secret:
             raise Misconfigured(f"{sender} makes its secrets itself: give one with --secret-file")
         secret = f"whsec_{base64.b64encode(self.chance(32)).decode()}"
-        self._keep_secret(tenant, sender, secret, actor, "webhook secret created")
+        self._keep(tenant, sender, secret, actor, "webhook secret created")
         return secret
 
     def keep(self, tenant: str, sender: str, secret: str, actor: str) -> None:
@@ -37,29 +37,26 @@ class WebhookSecrets(Registry):
         _known(sender)
         if not re.fullmatch(GIVEN_PATTERN, secret):
             raise Misconfigured(f"{len(secret)} characters were given: a secret has 16 to 255 of ASCII, and no spaces")
-        self._keep_secret(tenant, sender, secret, actor, "webhook secret given")
+        self._keep(tenant, sender, secret, actor, "webhook secret given")
 
-    def _keep_secret(self, tenant: str, sender: str, secret: str, actor: str, action: str) -> None:
+    def _keep(self, tenant: str, sender: str, secret: str, actor: str, action: str) -> None:
         def run(connection: psycopg.Connection) -> None:
-            self._create_secret(connection, tenant, sender, secret)
+            try:
+                connection.execute(
+                    "INSERT INTO webhook_secret VALUES (%s, %s, %s, %s) "
+                    "ON CONFLICT (tenant, sender, secret) DO UPDATE SET created_at = EXCLUDED.created_at",
+                    [tenant, sender, secret, self.now()],
+                )
+            except psycopg.errors.ForeignKeyViolation as missing:
+                raise no_tenant(tenant) from missing
+            connection.execute(
+                "DELETE FROM webhook_secret WHERE tenant = %s AND sender = %s AND secret NOT IN (SELECT secret FROM "
+                "webhook_secret WHERE tenant = %s AND sender = %s ORDER BY created_at DESC, secret LIMIT %s)",
+                [tenant, sender, tenant, sender, VALID_SECRETS],
+            )
             self.note(connection, tenant, actor, action, sender)
 
         self.in_one(run)
-
-    def _create_secret(self, connection: psycopg.Connection, tenant: str, sender: str, secret: str) -> None:
-        try:
-            connection.execute(
-                "INSERT INTO webhook_secret VALUES (%s, %s, %s, %s) "
-                "ON CONFLICT (tenant, sender, secret) DO UPDATE SET created_at = EXCLUDED.created_at",
-                [tenant, sender, secret, self.now()],
-            )
-        except psycopg.errors.ForeignKeyViolation as missing:
-            raise no_tenant(tenant) from missing
-        connection.execute(
-            "DELETE FROM webhook_secret WHERE tenant = %s AND sender = %s AND secret NOT IN (SELECT secret FROM "
-            "webhook_secret WHERE tenant = %s AND sender = %s ORDER BY created_at DESC, secret LIMIT %s)",
-            [tenant, sender, tenant, sender, VALID_SECRETS],
-        )
 
     def valid(self, tenant: str, sender: str) -> list[str] | None:
         """The valid ones; None where there is none."""

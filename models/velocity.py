@@ -13,20 +13,17 @@ Gamma-Poisson shrinkage and a negative binomial tail are those of the surveillan
 made recursive. Where the constants come from: docs/evaluation.md.
 """
 
-from datetime import datetime
-from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from msgspec import Struct, structs
-from numpy.typing import NDArray
 from scipy.special import betainc
+
+from models.hours import CELLS, hour
 
 VERSION = 1
 WINDOWS = (1, 5, 15)  # minutes
 SPAN = max(WINDOWS)
-CELLS = 168  # hours of the week, 0 is Monday 00:00 in the project's time zone
 WEEK_KEPT = 0.84  # of an hour's memory when its week comes round: half of it is four weeks old
 HOUR_WEIGHT = 60.0  # minutes that the project's mean is worth beside an hour's own
 PROJECT_WEIGHT = 240.0  # minutes that the fleet's rate is worth beside a project's own
@@ -180,7 +177,7 @@ def severity(windows: tuple[Window, ...], rule: Rule = RULE) -> str | None:
 
 def begin(minute: int, zone: str, fleet: Fleet) -> Velocity:
     """A series of which nothing is known, at this minute since the epoch."""
-    cell, _ = _hour(minute, zone)
+    cell, _ = hour(minute, zone)
     rate = fleet.rate * fleet.profile[cell]
     expected = rate * float(level(0.0, 0.0))
     blank = [0.0] * CELLS
@@ -228,7 +225,7 @@ def count(state: Velocity, minute: int, runs: int, zone: str, fleet: Fleet, rule
             for kept in _frozen(state, minute, rule)
         ]
         state.observed += (1 - LEVEL_KEPT) * LEVEL_KEPT ** (age - 1) * more[0]
-        state.sums[_hour(minute, zone)[0]] += more[1]
+        state.sums[hour(minute, zone)[0]] += more[1]
     return state
 
 
@@ -261,17 +258,6 @@ def closes_at(state: Velocity, rule: Rule = RULE) -> int:
     return state.fired + (rule.busy_quiet_min if sum(state.expected) >= rule.busy else rule.quiet_min)
 
 
-def hours_of_week(first: int, minutes: int, zone: str) -> NDArray[np.int64]:
-    """The cell of each of `minutes` minutes from `first` (since the epoch) on."""
-    cells = np.empty(minutes, np.int64)
-    at = 0
-    while at < minutes:
-        cell, left = _hour(first + at, zone)
-        cells[at : at + left] = cell
-        at += left
-    return cells
-
-
 def _pass_minute(state: Velocity, zone: str, fleet: Fleet, rule: Rule) -> None:
     decided = decide(state, rule)
     state.opened, state.fired = decided.opened, decided.fired
@@ -289,7 +275,7 @@ def _pass_minute(state: Velocity, zone: str, fleet: Fleet, rule: Rule) -> None:
 
 def _pass_silence(state: Velocity, to: int, zone: str, fleet: Fleet) -> None:
     """To the end of the hour, or to `to`; the minutes' expectations are not kept, and are `SPAN` behind when needed."""
-    minutes = min(to - state.minute, _hour(state.minute, zone)[1])
+    minutes = min(to - state.minute, hour(state.minute, zone)[1])
     kept = LEVEL_KEPT**minutes
     state.minutes[state.cell] += minutes
     state.observed *= kept
@@ -301,7 +287,7 @@ def _pass_silence(state: Velocity, to: int, zone: str, fleet: Fleet) -> None:
 
 def _enter(state: Velocity, zone: str, fleet: Fleet) -> None:
     """Take the rate of the hour in which the minute lies, when a new one begins; its memory fades by a week."""
-    cell, _ = _hour(state.minute, zone)
+    cell, _ = hour(state.minute, zone)
     if cell == state.cell:  # also the hour that a change of the clock repeats
         return
     state.cell = cell
@@ -317,16 +303,3 @@ def _frozen(state: Velocity, minute: int, rule: Rule) -> tuple[bool, bool]:
         return False, False
     level_frozen, hour_frozen = frozen(minute - state.opened, rule)
     return bool(level_frozen), bool(hour_frozen)
-
-
-@lru_cache(maxsize=4096)
-def _hour_of(quarter: int, zone: str) -> tuple[int, int]:
-    """The cell of a quarter of an hour (since the epoch), and the minutes from its start to the end of the hour."""
-    local = datetime.fromtimestamp(quarter * 900, ZoneInfo(zone))
-    return local.weekday() * 24 + local.hour, 60 - local.minute
-
-
-def _hour(minute: int, zone: str) -> tuple[int, int]:
-    """The cell of a minute, and the minutes of its hour from it on: offsets of time zones are quarters of an hour."""
-    cell, left = _hour_of(minute // 15, zone)
-    return cell, left - minute % 15

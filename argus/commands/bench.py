@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from argus.commands.figures import show, tell
+
 
 def bench(
     name: Annotated[Literal["velocity", "latency", "up", "ingest"], typer.Argument(help="what to measure")],
@@ -20,35 +22,19 @@ def bench(
     """
     from importlib import import_module
 
-    from rich.console import Console
-    from rich.table import Table
-
     from contracts.errors import ArgusError
 
     signal.signal(signal.SIGTERM, _stopped)
     module = import_module(f"benchmarks.{name}")  # by name: benchmarks stand above the command line
     try:
-        measured = module.measure(scale=scale, told=_told)
+        measured = module.measure(scale=scale, told=tell)
     except ArgusError as failed:
-        _told(f"argus: bench {name}: {failed}")
+        tell(f"argus: bench {name}: {failed}")
         raise typer.Exit(1) from failed
-    if as_json:
-        print(measured.to_json())
-        return
-    table = Table("figure", "value", box=None)
-    table.columns[1].justify = "right"
-    for figure, value in measured.rows():
-        table.add_row(figure, value)
-    Console(highlight=False).print(table)
-    for about, value in measured.setup.items():
-        _told(f"{about}: {value}")
+    show(measured, as_json=as_json)
 
 
 def _stopped(*_: object) -> None:
     """Leave through every `finally`: no folder and no process stays behind."""
-    _told("argus: bench: stopped by SIGTERM")
+    tell("argus: bench: stopped by SIGTERM")
     sys.exit(128 + signal.SIGTERM)
-
-
-def _told(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

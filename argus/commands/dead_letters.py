@@ -124,8 +124,7 @@ def replay_letters(
         Remembered(TestAliases.of(settings, partial(datetime.now, UTC)).known, time.monotonic),
         namespace=settings.namespace,
         now_ms=time.time_ns() // 1_000_000,
-        delivery=lambda: Delivery(producer(settings.kafka), stall_s=deadline_s, clock=time.monotonic),
-        dry=dry_run,
+        delivery=None if dry_run else Delivery(producer(settings.kafka), stall_s=deadline_s, clock=time.monotonic),
     )
     told.kept += [(origin, "there is no such dead letter") for origin in missing]
     if as_json:

@@ -1,10 +1,11 @@
 """`argus evaluate`: how good what Argus believes is, on recorded and simulated histories."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from argus.commands.figures import show, tell
 
 
 def evaluate(
@@ -18,9 +19,6 @@ def evaluate(
     """
     from importlib import import_module
 
-    from rich.console import Console
-    from rich.table import Table
-
     from contracts.errors import ArgusError
     from pipelines.evaluate.simulated import Fleet
     from pipelines.evaluate.velocity import PROMISED, SEEDS
@@ -28,22 +26,9 @@ def evaluate(
 
     report = import_module("benchmarks.report")  # by name: benchmarks stand above the command line
     try:
-        found = judged(data, told=_told, seeds=SEEDS, fleet=Fleet())
+        found = judged(data, told=tell, seeds=SEEDS, fleet=Fleet())
         measured = report.checked(report.Measured(name, found.figures, found.against, found.setup), PROMISED)
     except ArgusError as failed:
-        _told(f"argus: evaluate {name}: {failed}")
+        tell(f"argus: evaluate {name}: {failed}")
         raise typer.Exit(1) from failed
-    if as_json:
-        print(measured.to_json())
-        return
-    table = Table("figure", "value", box=None)
-    table.columns[1].justify = "right"
-    for figure, value in measured.rows():
-        table.add_row(figure, value)
-    Console(highlight=False).print(table)
-    for about, value in measured.setup.items():
-        _told(f"{about}: {value}")
-
-
-def _told(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    show(measured, as_json=as_json)

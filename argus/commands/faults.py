@@ -1,9 +1,10 @@
 """`argus faults`: what must hold though something is killed, shown by killing it."""
 
-import sys
 from typing import Annotated, Literal
 
 import typer
+
+from argus.commands.figures import show, tell
 
 
 def faults(
@@ -20,19 +21,11 @@ def faults(
     from contracts.errors import ArgusError
 
     try:
-        measured = import_module(f"benchmarks.faults.{name}").measure(seeds=seeds, told=_told)
+        measured = import_module(f"benchmarks.faults.{name}").measure(seeds=seeds, told=tell)
     except ArgusError as failed:
-        _told(f"argus: faults {name}: {failed}")
+        tell(f"argus: faults {name}: {failed}")
         raise typer.Exit(1) from failed
-    if as_json:
-        print(measured.to_json())
-    else:
-        for figure, value in measured.rows():
-            print(f"{figure:<18} {value}")
+    show(measured, as_json=as_json)
     if measured.figures["violations"]:
-        _told(f"argus: faults {name}: {measured.figures['violations']:.0f} rows differ from the reference")
+        tell(f"argus: faults {name}: {measured.figures['violations']:.0f} rows differ from the reference")
         raise typer.Exit(1)
-
-
-def _told(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

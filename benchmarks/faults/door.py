@@ -1,11 +1,11 @@
 """One case at the front door: two tenants send until all is answered, and something is killed meanwhile."""
 
-import http.client
 import json
 import os
 import resource
 import signal
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 from argus.stack.logs import log_path
+from benchmarks.faults.asking import TIMEOUT_S, Answer, ask
 from benchmarks.faults.kills import kill
 from benchmarks.observed import log_of, until
 from benchmarks.private import Private
@@ -32,7 +33,8 @@ TENANTS, CANARY = ("acme", "globex"), "canary-{tenant}"
 """Who sends, and what each of them says of himself in everything."""
 REQUESTS, EVENTS = 40, 5
 """Requests of each tenant in a case, and job events in each."""
-READY_S, ENDS_S, AGAIN_S = 30.0, 60.0, 0.2
+EVENTS_ROUTE = "/api/v1/ingest/events"
+READY_S, ENDS_S, AGAIN_S, ANSWERS_S = 30.0, 60.0, 0.2, 30.0
 
 Sent = dict[tuple[str, str], str]
 """(project, run) of each event that was answered with 202 -> the tenant who sent it."""
@@ -59,7 +61,7 @@ class Front:
     """A gateway in a namespace, and what its tenants have had acknowledged.
 
     `reported` are the runs whose report was acknowledged too; `secrets` a tenant's for a sender's webhooks, the oldest
-    first: that one is no longer valid.
+    first: that one is no longer valid. `refused` is the last answer that was not 202.
     """
 
     one: Running
@@ -68,11 +70,17 @@ class Front:
     sent: Sent = field(default_factory=dict)
     reported: set[tuple[str, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
+    refused: Answer | None = None
 
     @property
     def pid(self) -> int:
         """Of the gateway's process."""
         return self.one.writer_pid(GATEWAY)
+
+    def ails(self) -> str:
+        """Whether the gateway runs, and what it said last to one who was not served."""
+        code = self.one.ended(GATEWAY)
+        return f"the gateway {'runs' if code is None else f'ended with {code}'}; last refusal: {self.refused}"
 
     def log(self) -> str:
         """What the gateway has logged."""
@@ -80,17 +88,24 @@ class Front:
 
     def ready(self) -> None:
         """Wait until the gateway answers. Raises DeadlineExceeded."""
-        until("the gateway is ready", self._answers, deadline_s=READY_S)
+        until(
+            "the gateway is ready", lambda: self.ask("GET", "/healthz", timeout_s=5).status == 200, deadline_s=READY_S
+        )
 
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self.one.settings.gateway, timeout=5)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        tenant: str = "",
+        body: bytes | Iterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Answer:
+        """The answer to one request, with the token of `tenant` if one is given."""
+        token = self.tokens.get(tenant, "")
+        where = self.one.settings.gateway
+        return ask(where, method, path, token=token, body=body, headers=headers, timeout_s=timeout_s)
 
 
 def opened(one: Running) -> Front:
@@ -128,7 +143,10 @@ def run(front: Front, fault: str, seed: int) -> Outcome:
     try:
         sending = [pool.submit(send, tenant, number) for number in range(REQUESTS) for tenant in TENANTS]
         at = chance.randint(2, REQUESTS)
-        until(f"{at} requests are answered", lambda: answered[0] >= at, deadline_s=ENDS_S, every_s=0.001)
+        try:
+            until(f"{at} requests are answered", lambda: answered[0] >= at, deadline_s=ENDS_S, every_s=0.001)
+        except DeadlineExceeded as late:
+            raise DeadlineExceeded(f"{late}; {front.ails()}") from late
         done = answered[0]
         _fault(front, fault)
         for one in sending:
@@ -182,36 +200,23 @@ def _send(front: Front, tenant: str, name: str) -> int:
         "tests": [{"test": "t", "outcome": "fail", "finished_ms": now_ms, "message": CANARY.format(tenant=tenant)}],
     }  # fmt: skip
     body = "\n".join(map(json.dumps, [*lines, report])).encode()
-    ends_s, tries, text = time.monotonic() + ENDS_S, 0, ""
+    ends_s, tries, answer = time.monotonic() + ENDS_S, 0, Answer(0, "")
     while time.monotonic() < ends_s:
         tries += 1
-        status, text = _post(front, tenant, body)
-        if status != 202:
+        answer = front.ask("POST", EVENTS_ROUTE, tenant=tenant, body=body, timeout_s=ANSWERS_S)
+        if answer.status != 202:
+            if answer.status >= 500 and answer.status != 503:
+                front.wrong.append(f"{tenant}: {answer.status} {answer.text[:200]}")
+            front.refused = answer
             time.sleep(AGAIN_S)
             continue
-        told = json.loads(text)
         front.sent |= dict.fromkeys(runs, tenant)
         front.reported.add(runs[0])
-        if (told["accepted"] + told["duplicate"], told["refused"]) != (EVENTS + 1, 1):
-            front.wrong.append(f"{tenant} {name}: answered {told}")
+        accepted, duplicate, refused = answer.counted
+        if (accepted + duplicate, refused) != (EVENTS + 1, 1):
+            front.wrong.append(f"{tenant} {name}: answered {answer.text}")
         return tries
-    raise DeadlineExceeded(f"{tenant} {name}: not accepted within {ENDS_S:.0f} s, {tries} tries; last: {text}")
-
-
-def _post(front: Front, tenant: str, body: bytes) -> tuple[int, str]:
-    """Status and text of the answer; status 0 where there is none."""
-    connection = http.client.HTTPConnection(front.one.settings.gateway, timeout=30)
-    try:
-        connection.request("POST", "/api/v1/ingest/events", body, {"Authorization": f"Bearer {front.tokens[tenant]}"})
-        answer = connection.getresponse()
-        text = answer.read()
-    except (OSError, http.client.HTTPException) as gone:
-        return 0, repr(gone)
-    finally:
-        connection.close()
-    if answer.status >= 500 and answer.status != 503:
-        front.wrong.append(f"{tenant}: {answer.status} {text[:200]!r}")
-    return answer.status, text.decode(errors="replace")
+    raise DeadlineExceeded(f"{tenant} {name}: not accepted within {ENDS_S:.0f} s, {tries} tries; {front.ails()}")
 
 
 def _fault(front: Front, fault: str) -> None:

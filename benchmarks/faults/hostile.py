@@ -6,18 +6,16 @@ both are looked for afterwards wherever anything is kept or shown.
 
 import gzip
 import hmac
-import http.client
 import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha1
 from random import Random
 from typing import Any
 
-from benchmarks.faults.door import CANARY, TENANTS, Front
+from benchmarks.faults.asking import Answer
+from benchmarks.faults.door import CANARY, EVENTS_ROUTE, TENANTS, Front
 from benchmarks.observed import log_of
 from benchmarks.private import memory_mb, reset_peak
 from contracts.topics import DEAD_LETTERS, EVENTS
@@ -25,28 +23,12 @@ from feature_store.connections import valkey_client
 from gateway.ingest.body import MIB, Caps
 
 NEVER = "never"
-EVENTS_ROUTE = "/api/v1/ingest/events"
 JUNIT_ROUTE = "/api/v1/ingest/junit?project={tenant}/{project}&run={run}&job=unit"
 DELIVERIES, MOST_TIMES, AT_ONCE = 6, 5, 24
 GROWTH_CAPS = 2
 """The gateway's memory grows by at most so many times the cap of a body."""
-TIMEOUT_S = 60.0
 
 Case = Callable[[Front, str, Random], list[str]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was answered; status 0 where the connection was closed on us."""
-
-    status: int
-    text: str
-
-    @property
-    def counted(self) -> tuple[int, int, int]:
-        """Accepted, duplicate, refused."""
-        told = json.loads(self.text)
-        return told["accepted"], told["duplicate"], told["refused"]
 
 
 def duplicates(front: Front, name: str, chance: Random) -> list[str]:
@@ -161,7 +143,7 @@ def tenants(front: Front, name: str, _: Random) -> list[str]:
     report = b'<testsuite name="s"><testcase name="t"/></testsuite>'
     wrong += _unless(_post(front, "acme", junit, report), {422}, "another's project in the query")
     key = "/api/v1/features/project:globex/app-0:failure_rate_24h"
-    wrong += _unless(_request(front, "GET", key, front.tokens["acme"]), {403}, "another's feature")
+    wrong += _unless(front.ask("GET", key, tenant="acme"), {403}, "another's feature")
     both = [_event(f"{tenant}/app-2", name) for tenant in TENANTS]
     for tenant, other in (TENANTS, TENANTS[::-1]):
         told = _events(front, tenant, both, {"Idempotency-Key": name})
@@ -235,7 +217,7 @@ def strangers(front: Front) -> list[str]:
             wrong += _foreign(f"Valkey {key!r}", key, kept or b"")
     finally:
         client.close()
-    shown = _request(front, "GET", "/metrics", "").text + front.log()
+    shown = front.ask("GET", "/metrics").text + front.log()
     wrong += [f"logs or metrics show {tenant}'s text" for tenant in TENANTS if CANARY.format(tenant=tenant) in shown]
     return wrong + [f"logs show the token of {tenant}" for tenant, token in front.tokens.items() if token in shown]
 
@@ -275,26 +257,4 @@ def _events(front: Front, tenant: str, events: list[dict[str, Any]], headers: di
 def _post(
     front: Front, tenant: str, path: str, body: bytes | Iterator[bytes], headers: dict[str, str] | None = None
 ) -> Answer:
-    return _request(front, "POST", path, front.tokens.get(tenant, ""), body, headers)
-
-
-def _request(
-    front: Front,
-    method: str,
-    path: str,
-    token: str,
-    body: bytes | Iterator[bytes] | None = None,
-    headers: dict[str, str] | None = None,
-) -> Answer:
-    """The answer to one request; a body that is no bytes is sent in chunks, without a length."""
-    connection = http.client.HTTPConnection(front.one.settings.gateway, timeout=TIMEOUT_S)
-    shown = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        with suppress(OSError):  # refused before all was sent: the answer may be there already
-            connection.request(method, path, body, shown | (headers or {}), encode_chunked=True)
-        answer = connection.getresponse()
-        return Answer(answer.status, answer.read().decode(errors="replace"))
-    except (OSError, http.client.HTTPException) as gone:
-        return Answer(0, repr(gone))
-    finally:
-        connection.close()
+    return front.ask("POST", path, tenant=tenant, body=body, headers=headers)

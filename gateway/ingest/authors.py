@@ -19,11 +19,12 @@ def hashed_by(key: str | None) -> Authors:
     True
     """
 
+    secret = blake2b(key.encode(), digest_size=32).digest() if key is not None else None
+
     def author(project: str, who: object) -> str | None:
-        if key is None or not isinstance(who, str) or not who.strip():
+        if secret is None or not isinstance(who, str) or not who.strip():
             return None
         tenant = project.partition("/")[0]
-        secret = blake2b(key.encode(), digest_size=32).digest()
         return blake2b(f"{tenant}\n{who.strip().lower()}".encode(), digest_size=16, key=secret).hexdigest()
 
     return author

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.hours import CELLS, hours_of_week
 from models.velocity import (
-    CELLS,
     LEVEL_KEPT,
     RULE,
     SPAN,
@@ -18,7 +18,6 @@ from models.velocity import (
     fires,
     frozen,
     hourly_rate,
-    hours_of_week,
     level,
     project_mean,
     tail,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import velocity
+from models.hours import CELLS, hours_of_week
 from models.velocity import (
-    CELLS,
     FORGOTTEN_MIN,
     OVERDISPERSION,
     RULE,
@@ -24,7 +24,6 @@ from models.velocity import (
     closes_at,
     count,
     decide,
-    hours_of_week,
     score,
     severity,
     tail,

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from argus.__main__ import app
 from contracts.errors import Misconfigured
-from models.velocity import Fleet, begin, count, decide, fires, hours_of_week, score
+from models.hours import hours_of_week
+from models.velocity import Fleet, begin, count, decide, fires, score
 from pipelines.evaluate import arrivals, many, nab, simulated
 from pipelines.evaluate.alarms import Scores, alarms, apart, best, dense, judge
 from pipelines.evaluate.comparators import COMPARATORS, INFINITE, ears_c2, rolling_ratio, seasonal_z, three_sigma
