@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from contracts.errors import BadRecord
 from contracts.jobs import PROJECT_JOB, Job
 from contracts.records import PROJECT_PATTERN
-from contracts.topics import PROJECT_HEALTH, Topic
+from contracts.topics import FAILURE_EXPECTATION, PROJECT_HEALTH, Topic
 
 GUARD_LIFE_S = 30 * 86_400
 """How long it is remembered that an entity was ever seen."""
@@ -45,7 +45,11 @@ class Feature:
 
 PROJECT_HEALTH_VIEW = View("project-health", PROJECT_HEALTH, PROJECT_JOB, "project", "feature_project_health")
 
-VIEWS = (PROJECT_HEALTH_VIEW,)
+FAILURE_EXPECTATION_VIEW = View(
+    "failure-expectation", FAILURE_EXPECTATION, PROJECT_JOB, "project", "feature_failure_expectation"
+)
+
+VIEWS = (PROJECT_HEALTH_VIEW, FAILURE_EXPECTATION_VIEW)
 
 FEATURES = (
     Feature(
@@ -59,6 +63,11 @@ FEATURES = (
     Feature(
         "failure_velocity", PROJECT_HEALTH_VIEW, 300, "json", "runs per minute",
         "runs, failing runs and error runs of the last full minute and of the current one, zeros included",
+    ),
+    Feature(
+        "failure_expectation", FAILURE_EXPECTATION_VIEW, 300, "json", "failing runs",
+        "failing runs and error runs of the last 1, 5 and 15 min beside what this hour explains: ratio, p, severity "
+        "and the incident that is open",
     ),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from contracts.topics import DEAD_LETTERS, FAILURE_VELOCITY, PROJECT_HEALTH, RUNS, Topic
+from contracts.topics import DEAD_LETTERS, FAILURE_EXPECTATION, FAILURE_VELOCITY, INSIGHTS, PROJECT_HEALTH, RUNS, Topic
 
 STATE_DAYS = 9
 """Longer than the log's 7 days and the 24 h an event may be late: whatever is still on the log finds its state."""
@@ -34,8 +34,8 @@ PROJECT_JOB = Job(
     "project",
     "jobs.project",
     (RUNS,),
-    (PROJECT_HEALTH, DEAD_LETTERS),
-    "failure rates over 24 h and 7 d and the current velocity, one fold per project",
+    (PROJECT_HEALTH, FAILURE_EXPECTATION, INSIGHTS, DEAD_LETTERS),
+    "failure rates over 24 h and 7 d, the current velocity, what is expected, and incidents: one fold per project",
 )
 
 JOBS = {job.name: job for job in (FAILURE_VELOCITY_JOB, PROJECT_JOB)}

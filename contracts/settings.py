@@ -4,16 +4,36 @@ An environment variable `ARGUS_<NAME>` wins over the file `<data>/argus.env`, wh
 the default here.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.errors import Misconfigured
 
+
+def _known(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:
+        raise ValueError("is no time zone of the IANA data base, such as Europe/Berlin") from unknown
+    return zone
+
+
+def _parsed(told: object) -> object:
+    try:
+        return json.loads(told) if isinstance(told, str) else told
+    except ValueError as bad:
+        raise ValueError(f"is no JSON: {bad}") from bad
+
+
+Zone = Annotated[str, AfterValidator(_known)]
+Zones = Annotated[dict[str, Zone], BeforeValidator(_parsed)]
 Addresses = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:\d+(,[A-Za-z0-9._-]+:\d+)*$")]
 
 
@@ -52,6 +72,10 @@ class Settings(BaseSettings):
     )  # fmt: skip
     ingest_bytes_per_day: int = Field(
         100 * 1024**3, ge=1024**2, le=1024**5, description="bytes that it may send in a day (UTC), as received"
+    )
+    time_zone: Zone = Field("UTC", description="where the hours of the week are those of the projects (IANA name)")
+    time_zones: Zones = Field(
+        {}, description='JSON: tenants and projects that live by the hours of another: {"acme": "Asia/Tokyo"}'
     )
     partitions: int = Field(4, ge=1, le=1024, description="partitions of each topic when it is created")
     replication: int = Field(1, ge=1, le=5, description="replicas of each topic when it is created")

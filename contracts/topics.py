@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from contracts.insights import FailureExpectation, FeedbackLabel, Insight
 from contracts.records import (
     Change,
     DeadLetter,
@@ -85,6 +86,9 @@ PRODUCTION_ERRORS = Topic(
 )
 FAILURE_VELOCITY = Topic("argus.metrics.failure-velocity", FailureVelocity, ("project", "minute_ms"), "compact", None)
 PROJECT_HEALTH = Topic("argus.metrics.project-health", ProjectHealth, ("project",), "compact", None)
+FAILURE_EXPECTATION = Topic("argus.metrics.failure-expectation", FailureExpectation, ("project",), "compact", None)
+INSIGHTS = Topic("argus.insights.generated", Insight, ("project",), "delete", 30 * DAY_MS)
+FEEDBACK_LABELS = Topic("argus.feedback.labels", FeedbackLabel, ("project", "label"), "compact", None)
 DEAD_LETTERS = Topic(
     "argus.dead-letters",
     DeadLetter,
@@ -98,7 +102,9 @@ EVENTS = (RUNS, TEST_RESULTS, CHANGES, DEPLOYS, PRODUCTION_ERRORS)
 """The topics of what comes in from outside, one for each kind of event."""
 _OF = {topic.record: topic for topic in EVENTS}
 
-TOPICS = (*EVENTS, FAILURE_VELOCITY, PROJECT_HEALTH, DEAD_LETTERS)
+TOPICS = (
+    *EVENTS, FEEDBACK_LABELS, FAILURE_VELOCITY, PROJECT_HEALTH, FAILURE_EXPECTATION, INSIGHTS, DEAD_LETTERS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

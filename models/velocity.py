@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct, structs
-from scipy.special import betainc
 
 from models.hours import CELLS, hour
 
@@ -30,7 +29,8 @@ PROJECT_WEIGHT = 240.0  # minutes that the fleet's rate is worth beside a projec
 LEVEL_KEPT = 2 ** (-1 / 120)  # a minute: half of the level is two hours old
 LEVEL_WEIGHT = 3 / 120  # failing runs a minute that a level of 1 is worth
 LEVEL_LEAST, LEVEL_MOST = 0.25, 4.0
-OVERDISPERSION = 0.1  # variance beyond Poisson, as a share of the squared mean
+SHAPE = 10  # of the negative binomial
+OVERDISPERSION = 1 / SHAPE  # variance beyond Poisson, as a share of the squared mean
 MINUTE_LEAST, MINUTE_TIMES = 2.0, 4.0  # a minute is evidence for so many runs, and so many times what was expected
 FORGOTTEN_MIN = 10 * 7 * 1440  # a series silent for longer begins anew
 
@@ -139,11 +139,18 @@ def frozen(age_min: Numbers, rule: Rule = RULE) -> tuple[Numbers, Numbers]:
 def tail(observed: Numbers, expected: Numbers) -> Numbers:
     """P(as many or more) under a negative binomial of variance `expected + .1 expected^2`; 1 where nothing was seen.
 
+    That is the regularised incomplete beta function I_x(observed, 10): a sum of ten terms, none of them negative, from
+    I_x(a, 1) = x^a on (DLMF 8.17.21).
+
     >>> round(float(tail(3, 0.15)), 5)
     0.00064
     """
-    shape = 1 / OVERDISPERSION
-    return np.where(observed > 0, betainc(np.maximum(observed, 1), shape, expected / (shape + expected)), 1.0)
+    x = expected / (SHAPE + expected)
+    term = total = x ** np.maximum(observed, 0)
+    for k in range(SHAPE - 1):
+        term = term * (1 - x) * (observed + k) / (k + 1)
+        total = total + term
+    return np.where(observed > 0, np.minimum(total, 1.0), 1.0)
 
 
 def evidence(count: Numbers, expected: Numbers) -> Numbers:

@@ -1,5 +1,6 @@
 """What a process is told from outside: where it comes from, and what it refuses."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,22 @@ def test_secrets_are_not_printed(tmp_path: Path) -> None:
         ARGUS_ADMIN_TOKEN="geheim",
     )
     assert "geheim" not in repr(read_settings(environ)) + str(read_settings(environ))
+
+
+def test_time_zones_are_those_that_exist() -> None:
+    known = read_settings({"ARGUS_TIME_ZONE": "Europe/Berlin", "ARGUS_TIME_ZONES": '{"acme": "Asia/Tokyo"}'})
+    assert (known.time_zone, known.time_zones) == ("Europe/Berlin", {"acme": "Asia/Tokyo"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ARGUS_TIME_ZONE", "Mars", "ARGUS_TIME_ZONE='Mars'"),
+        ("ARGUS_TIME_ZONE", "../../etc/passwd", "no time zone"),
+        ("ARGUS_TIME_ZONES", '{"acme": "Mars"}', "ARGUS_TIME_ZONES_ACME='Mars'"),
+        ("ARGUS_TIME_ZONES", "acme", "is no JSON"),
+    ],
+)
+def test_other_time_zones_are_refused_by_name(name: str, value: str, told: str) -> None:
+    with pytest.raises(Misconfigured, match=re.escape(told)):
+        read_settings({name: value})
