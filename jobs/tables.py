@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, get_args
 
 from contracts.jobs import Job
 from contracts.records import EARLIEST_MS, FUTURE_MS, LATE_MS, PROJECT_PATTERN, Outcome
-from contracts.topics import ARRIVED_MS, DEAD_LETTERS, FAILURE_VELOCITY, PROJECT_HEALTH, RUNS, TICK
+from contracts.topics import (
+    ARRIVED_MS,
+    DEAD_LETTERS,
+    FAILURE_EXPECTATION,
+    FAILURE_VELOCITY,
+    INSIGHTS,
+    PROJECT_HEALTH,
+    RUNS,
+    TICK,
+)
 
 if TYPE_CHECKING:  # settings stay where a job is submitted: a task manager needs none, nor the library that reads them
     from pyflink.table import StatementSet, TableEnvironment
@@ -80,6 +89,8 @@ def names(job: Job, settings: "Settings", *, watermark: str = "") -> dict[str, s
         "runs_topic": RUNS.named(settings.namespace),
         "failure_velocity_topic": FAILURE_VELOCITY.named(settings.namespace),
         "project_health_topic": PROJECT_HEALTH.named(settings.namespace),
+        "failure_expectation_topic": FAILURE_EXPECTATION.named(settings.namespace),
+        "insights_topic": INSIGHTS.named(settings.namespace),
         "dead_letters_topic": DEAD_LETTERS.named(settings.namespace),
         "dead_letters_max_bytes": str(DEAD_LETTERS.max_bytes),
         "watermark": watermark.format(told=told if replayed else "arrival"),
@@ -91,12 +102,11 @@ def read_sql(name: str, filled: dict[str, str]) -> str:
     return Template((files("sql") / f"{name}.sql").read_text()).substitute(filled)
 
 
-def declare(
-    environment: "TableEnvironment", job: Job, settings: "Settings", table: str, *, watermark: str = ""
-) -> None:
-    """The tables and views of one job over argus.cicd.runs that fills `table`."""
+def declare(environment: "TableEnvironment", job: Job, settings: "Settings", *tables: str, watermark: str = "") -> None:
+    """The tables and views of one job over argus.cicd.runs that fills `tables`."""
     filled = names(job, settings, watermark=watermark)
-    for statement in ("tables/runs", "views/executions", "views/rejected", "tables/dead_letters", f"tables/{table}"):
+    needed = ("tables/runs", "views/executions", "views/rejected", "tables/dead_letters")
+    for statement in (*needed, *(f"tables/{table}" for table in tables)):
         environment.execute_sql(read_sql(statement, filled))
 
 

@@ -128,6 +128,12 @@ def least(before: LeastMinutes | None, finish: Finish) -> LeastMinutes:
     )
 
 
+def known(seen: Cells, run: str) -> LeastMinutes | None:
+    """What is known of a run; null where it was never seen."""
+    remembered = seen.get(run)
+    return _LEAST.decode(remembered) if remembered else None
+
+
 def learn(cells: Cells, seen: Cells, finish: Finish) -> Iterator[ProjectHealth]:
     """Fold one execution in: first time passes up to its arrival, then it counts.
 
@@ -135,8 +141,7 @@ def learn(cells: Cells, seen: Cells, finish: Finish) -> Iterator[ProjectHealth]:
     """
     yield from pass_time(cells, finish.project, finish.arrived_ms)
     pages, head = _Pages(cells), _head(cells, finish.arrived_ms)
-    remembered = seen.get(finish.run)
-    before = _LEAST.decode(remembered) if remembered else None
+    before = known(seen, finish.run)
     after = least(before, finish)
     if after == before:
         return

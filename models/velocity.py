@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct, structs
 
+from contracts.insights import Severity
 from models.hours import CELLS, hour
 
 VERSION = 1
@@ -104,6 +105,17 @@ class Rule(Struct, frozen=True):
 RULE = Rule()
 
 
+class Gate(Struct, frozen=True):
+    """What a window must show to be called severe: however rare three failures are, they are few."""
+
+    p: float
+    ratio: float
+    least: int
+
+
+SEVERE: dict[Severity, Gate] = {"critical": Gate(1e-7, 5, 6), "high": Gate(1e-4, 3, 4)}
+
+
 def hourly_rate(sums: Numbers, minutes: Numbers, project_rate: Numbers) -> Numbers:
     """The rate of an hour of the week (failing runs a minute), shrunk toward the project's at that hour."""
     return (sums + HOUR_WEIGHT * project_rate) / (minutes + HOUR_WEIGHT)
@@ -153,6 +165,11 @@ def tail(observed: Numbers, expected: Numbers) -> Numbers:
     return np.where(observed > 0, np.minimum(total, 1.0), 1.0)
 
 
+def kept(memory: float) -> float:
+    """What is remembered of an hour once it is over: as many digits as matter, so that a state stays small."""
+    return float(f"{memory:.7g}")
+
+
 def evidence(count: Numbers, expected: Numbers) -> Numbers:
     """What a minute's runs count for in a window: runs that fail together are often one push, merge or broken commit.
 
@@ -168,18 +185,24 @@ def fires(proof: Numbers, expected: Numbers, p: Numbers, rule: Rule = RULE) -> N
     return (p < alpha) & (proof >= rule.least) & (proof >= rule.ratio * expected)
 
 
-def severity(windows: tuple[Window, ...], rule: Rule = RULE) -> str | None:
+def window_fires(window: Window, rule: Rule = RULE) -> bool:
+    """Whether one window fires."""
+    return bool(fires(window.evidence, window.expected, window.p, rule))
+
+
+def severity(windows: tuple[Window, ...], rule: Rule = RULE) -> Severity | None:
     """`medium`, `high` or `critical`, by the worst of the windows that fire; null where none does.
 
     >>> severity((Window(15, 6, 1.0, 6.0, 6.0, 1e-5),))
     'high'
     """
-    found = [window for window in windows if bool(fires(window.evidence, window.expected, window.p, rule))]
+    found = [window for window in windows if window_fires(window, rule)]
     if not found:
         return None
-    if any(window.p < 1e-7 and window.ratio >= 5 for window in found):
-        return "critical"
-    return "high" if any(window.p < 1e-4 and window.ratio >= 3 for window in found) else "medium"
+    for name, gate in SEVERE.items():
+        if any(one.p < gate.p and one.ratio >= gate.ratio and one.evidence >= gate.least for one in found):
+            return name
+    return "medium"
 
 
 def begin(minute: int, zone: str, fleet: Fleet) -> Velocity:
@@ -297,6 +320,7 @@ def _enter(state: Velocity, zone: str, fleet: Fleet) -> None:
     cell, _ = hour(state.minute, zone)
     if cell == state.cell:  # also the hour that a change of the clock repeats
         return
+    state.sums[state.cell], state.minutes[state.cell] = kept(state.sums[state.cell]), kept(state.minutes[state.cell])
     state.cell = cell
     state.sums[cell] *= WEEK_KEPT
     state.minutes[cell] *= WEEK_KEPT

@@ -7,6 +7,7 @@ SELECT
     event_ms / 60000 * 60000                                AS minute_ms,  -- its start, epoch ms
     attempt = x'31' AND outcome IN ('failure', 'timeout') AS failing,    -- the first attempt alone
     attempt = x'31' AND outcome = 'error'                  AS erring,     -- the first attempt alone
+    CASE WHEN attempt = x'31' AND outcome IN ('failure', 'timeout', 'error') THEN body END AS told,  -- of what failed
     arrival
 FROM runs
 WHERE ${countable}
