@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicP
 
 from benchmarks.reference import SERIES
 from contracts.errors import DeadlineExceeded, Unavailable
-from contracts.features import FEATURES
+from contracts.features import FEATURES, PROJECT_HEALTH_VIEW
 from contracts.jobs import Job
 from contracts.records import CurrentVelocity, DeadLetter, FailureVelocity, ProjectHealth, checked, decode
 from contracts.settings import Settings
@@ -19,6 +19,7 @@ from feature_store.reader import Reader
 
 POLL_S, TIMEOUT_S = 0.2, 10.0
 BATCH = 10_000
+HEALTH = [feature.name for feature in FEATURES if feature.view is PROJECT_HEALTH_VIEW]
 
 Counts = dict[tuple[str, int], tuple[int, ...]]
 """Runs, failing and error runs by (project, start of the minute in epoch ms)."""
@@ -87,7 +88,7 @@ def key_values(settings: Settings, projects: Iterable[str]) -> dict[str, Values]
         reader = Reader(client, settings.namespace, lambda: 0)
         found = {}
         for project in projects:
-            day, week, velocity = reader.read([f"project:{project}:{feature.name}" for feature in FEATURES])
+            day, week, velocity = reader.read([f"project:{project}:{name}" for name in HEALTH])
             counts: Values = (velocity.status,)
             if velocity.status == "present":
                 counts = _counts(checked(CurrentVelocity, velocity.value))
