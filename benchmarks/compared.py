@@ -11,6 +11,7 @@ import pandas as pd
 from benchmarks import observed
 from benchmarks.reference import Read, read, velocity
 from benchmarks.reference_health import VALUES, health
+from benchmarks.reference_incidents import insights
 from contracts.errors import Unavailable
 from contracts.jobs import JOBS
 from contracts.settings import Settings
@@ -37,7 +38,9 @@ class Expected:
 
 def expected(settings: Settings) -> Expected:
     """By the reference, from the log as it lies on the broker."""
-    log = read(observed.log_of(settings, RUNS), partitions=settings.partitions, clock=settings.clock)
+    messages = observed.log_of(settings, RUNS)
+    bodies = {(one.partition(), one.offset()): one.value() for one in messages}
+    log = read(messages, partitions=settings.partitions, clock=settings.clock)
     values = health(log.executions, log.clock_ms)
     told: dict[str, list[Any]] = {}
     for (project, as_of_ms), row in _rows(values.told):
@@ -53,6 +56,7 @@ def expected(settings: Settings) -> Expected:
         "health": newest,
         "keys": {project: row[1:] for project, row in newest.items()},
         "history": dict(_rows(values.history)),
+        "insights": insights(log.executions, bodies, log.clock_ms, settings),
         "dead letters": letters,
     }
     return Expected(log, places, told)
@@ -69,6 +73,7 @@ def found(settings: Settings, wanted: Expected) -> dict[str, Rows]:
         "health": newest,
         "keys": observed.key_values(settings, wanted.places["keys"]),
         "history": observed.history_rows(settings),
+        "insights": observed.insights(settings),
         "dead letters": {
             (letter.partition, letter.offset, letter.reader): letter.reason for letter in observed.letters(settings)
         },

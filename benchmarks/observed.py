@@ -9,10 +9,11 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicP
 from benchmarks.reference import SERIES
 from contracts.errors import DeadlineExceeded, Unavailable
 from contracts.features import FEATURES, PROJECT_HEALTH_VIEW
+from contracts.insights import Insight
 from contracts.jobs import Job
 from contracts.records import CurrentVelocity, DeadLetter, FailureVelocity, ProjectHealth, checked, decode
 from contracts.settings import Settings
-from contracts.topics import DEAD_LETTERS, FAILURE_VELOCITY, PROJECT_HEALTH, RUNS, SEPARATOR, Topic
+from contracts.topics import DEAD_LETTERS, FAILURE_VELOCITY, INSIGHTS, PROJECT_HEALTH, RUNS, SEPARATOR, Topic
 from feature_store.connections import POSTGRES_AWAY, bounded, postgres_connection, valkey_client
 from feature_store.log import follower
 from feature_store.reader import Reader
@@ -115,6 +116,17 @@ def history_rows(settings: Settings) -> dict[tuple[str, int], Values]:
         (project, as_of_ms): (day, week, *_counts(checked(CurrentVelocity, velocity)))
         for project, as_of_ms, day, week, velocity in rows
     }
+
+
+def insights(settings: Settings) -> dict[str, str]:
+    """What each insight says, by its id; one that says two things has both."""
+    found: dict[str, str] = {}
+    for message in log_of(settings, INSIGHTS):
+        said = message.value().decode()
+        before = found.setdefault(decode(Insight, message.value()).insight, said)
+        if said != before:
+            found[decode(Insight, message.value()).insight] = f"{before}, and {said}"
+    return found
 
 
 def letters(settings: Settings) -> list[DeadLetter]:

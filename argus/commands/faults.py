@@ -8,7 +8,7 @@ from argus.commands.figures import show, tell
 
 
 def faults(
-    name: Annotated[Literal["velocity", "ingest"], typer.Argument(help="whose promises")],
+    name: Annotated[Literal["velocity", "ingest", "incidents"], typer.Argument(help="whose promises")],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="how often each fault is injected")] = 5,
 ) -> None:

@@ -52,14 +52,22 @@ class Outcome:
         return 0 < self.sent < self.events
 
 
-def run(one: Running, fault: str | None, seed: int, number: int, told: Callable[[str], None]) -> Outcome:
+def run(
+    one: Running,
+    fault: str | None,
+    seed: int,
+    number: int,
+    told: Callable[[str], None],
+    also: Callable[[int], list[Arrival]] = lambda _: [],
+) -> Outcome:
     """One case in a namespace in which cases with lower numbers ran before; without a fault nothing is killed.
 
-    The comparison is with everything that ever happened in the namespace. Raises Unavailable or DeadlineExceeded
-    when something does not come back, and when the kill cannot be placed.
+    `also` gives what arrives in the hour of a number besides. The comparison is with everything that ever happened in
+    the namespace. Raises Unavailable or DeadlineExceeded when something does not come back, and when the kill cannot
+    be placed.
     """
     began, chance = time.monotonic(), Random(seed * 1_000 + number)
-    arrivals = history(seed, number)
+    arrivals = sorted(history(seed, number) + also(number), key=lambda one: one.at_ms)
     ends_before = _ends(one)
     progress = _Sent()
     before = restored(one)

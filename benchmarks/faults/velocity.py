@@ -27,10 +27,10 @@ def measure(*, seeds: int, told: Callable[[str], None]) -> Measured:
             settings = stack.settings(f"faults-{seed}", clock="replay", checkpoint_interval_s=CHECKPOINT_S)
             with running(stack.data, settings) as one:
                 outcomes += [run(one, fault, seed, at, told) for at, fault in enumerate((None, *FAULTS))]
-    return figures(outcomes)
+    return figures("faults velocity", outcomes)
 
 
-def figures(outcomes: Sequence[Outcome]) -> Measured:
+def figures(name: str, outcomes: Sequence[Outcome]) -> Measured:
     """What the outcomes come to; raises Unavailable where one of them proves nothing."""
     kills = [outcome for outcome in outcomes if outcome.fault in FAULTS]
     idle = [f"{one.fault}, seed {one.seed}" for one in kills if not one.was_mid]
@@ -41,7 +41,7 @@ def figures(outcomes: Sequence[Outcome]) -> Measured:
         if which:
             raise Unavailable(f"{what}: {'; '.join(which)}")
     measured = Measured(
-        "faults velocity",
+        name,
         {
             "violations": sum(len(one.wrong) for one in outcomes),
             "repeats": len(kills),

@@ -14,7 +14,7 @@ GOOD = [Outcome(fault, 1, [], 400, 2, 50, 100, 12.0) for fault in FAULTS]
 
 def test_figures_sum_up_what_was_seen() -> None:
     poison = Outcome("poison", 1, ["a row"], 400, 0, 50, 100, 9.0)
-    measured = figures([poison, *GOOD])
+    measured = figures("faults velocity", [poison, *GOOD])
     assert measured.figures == {
         "violations": 1, "repeats": 7, "rows": 3_200, "restored": 14, "kills_mid_replay": 7,
     }  # fmt: skip
@@ -28,7 +28,7 @@ def test_figures_sum_up_what_was_seen() -> None:
 )  # fmt: skip
 def test_a_kill_that_proves_nothing_is_no_measurement(changed: dict[str, int], told: str) -> None:
     with pytest.raises(Unavailable, match=told):
-        figures([replace(GOOD[0], **changed), *GOOD[1:]])
+        figures("faults velocity", [replace(GOOD[0], **changed), *GOOD[1:]])
 
 
 def test_cases_follow_each_other_in_time_and_share_no_run() -> None:
