@@ -55,7 +55,7 @@ fuzz: .jars/.fetched ## look for what breaks a parser or the gateway, in rounds 
 	done; echo "fuzz: nothing found in $$rounds rounds"
 
 bench: setup ## measure throughput, latency and start-up on this machine
-	for bench in velocity latency up ingest; do echo "bench $$bench"; $(BIN)/argus bench $$bench $(ARGS); done
+	for bench in velocity latency up ingest incidents; do echo "bench $$bench"; $(BIN)/argus bench $$bench $(ARGS); done
 
 docs: .venv/.synced ## write the generated documents again
 	$(BIN)/argus docs

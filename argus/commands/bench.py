@@ -10,7 +10,9 @@ from argus.commands.figures import show, tell
 
 
 def bench(
-    name: Annotated[Literal["velocity", "latency", "up", "ingest"], typer.Argument(help="what to measure")],
+    name: Annotated[
+        Literal["velocity", "latency", "up", "ingest", "incidents"], typer.Argument(help="what to measure")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     scale: Annotated[
         float, typer.Option(min=0.01, max=10, help="how much load, or how long, as a share of the usual")

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks.faults.case import APART_MS, START_MS, Outcome, run
+from benchmarks.faults.case import APART_MS, START_MS, run
+from benchmarks.faults.case import Outcome as Came
 from benchmarks.faults.kills import FAULTS
 from benchmarks.faults.velocity import CHECKPOINT_S, figures
 from benchmarks.observed import insights
@@ -11,7 +12,7 @@ from benchmarks.private import private_stack
 from benchmarks.report import Measured
 from benchmarks.running import running
 from contracts.errors import Unavailable
-from contracts.records import JobExecution
+from contracts.records import JobExecution, Outcome
 from pipelines.replay import Arrival
 
 BURNING, RUNS, MINUTE_MS = 3, 8, 60_000
@@ -24,7 +25,7 @@ def measure(*, seeds: int, told: Callable[[str], None]) -> Measured:
 
     Raises Unavailable as `argus faults velocity` does, and when a fault came while nothing burned.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[Came] = []
     opened = 0
     told("starting a stack")
     with private_stack() as stack:
@@ -43,17 +44,25 @@ def measure(*, seeds: int, told: Callable[[str], None]) -> Measured:
 
 
 def burning(number: int) -> list[Arrival]:
-    """In each case some projects fail in one run a minute, each of them delivered twice."""
-    first_ms = START_MS + number * APART_MS + 3 * MINUTE_MS
+    """In each case projects of its own fail in one run a minute, delivered twice; in the first all of them succeed."""
+    began_ms = START_MS + number * APART_MS
+    if number == 0:
+        lit = range(SETTLED_HOURS, SETTLED_HOURS + len(FAULTS))
+        projects = [_project(later, one) for later in lit for one in range(BURNING)]
+        return [Arrival(_run(project, "0", "success", began_ms), began_ms + 1_000) for project in projects]
     failures = [
-        _failure(f"burning/p{project}", f"{number}-{run}", first_ms + run * MINUTE_MS + project * 7_000)
-        for project in range(BURNING)
+        _run(_project(number, one), str(run), "failure", began_ms + (3 + run) * MINUTE_MS + one * 7_000)
+        for one in range(BURNING)
         for run in range(RUNS)
     ]
     return [Arrival(failure, failure.finished_ms + delay_ms) for failure in failures for delay_ms in (2_000, 6_000)]
 
 
-def _failure(project: str, run: str, at_ms: int) -> JobExecution:
+def _project(number: int, one: int) -> str:
+    return f"burning/case-{number}-{one}"
+
+
+def _run(project: str, run: str, outcome: Outcome, at_ms: int) -> JobExecution:
     return JobExecution(
-        project=project, run=run, job="unit", outcome="failure", finished_ms=at_ms, branch="main", commit=f"c{run}"
+        project=project, run=run, job="unit", outcome=outcome, finished_ms=at_ms, branch="main", commit=f"c{run}"
     )
