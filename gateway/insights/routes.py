@@ -45,6 +45,7 @@ _TROUBLE: Described = {
     503: problem("too many streams, insights not read from the log yet, or the broker is away: ask again"),
 }
 _UNKNOWN: Described = {404: problem("there is no such incident, or none that is the caller's")}
+_NO_NAME: Described = {404: problem("nothing is called like this")}
 _LISTED: Described = {200: told("incidents, the newest first", Listed), **_TROUBLE}
 _TOLD: Described = {200: told("all that was told of it, the oldest first", Story), **_TROUBLE, **_UNKNOWN}
 _STREAM: Described = {
@@ -117,13 +118,6 @@ def insights(seen: Insights, callers: Callers, desk: Desk) -> APIRouter:
         assert shown is not None
         token = shown.credentials
 
-        def may_see() -> bool:
-            try:
-                now = callers.caller(token)
-            except (Unavailable, Misconfigured):
-                return False  # he comes again, and is told so
-            return now is not None and now.tenant == caller.tenant and now.may("read")
-
         viewer = Viewer(caller.tenant, project, feed)
         try:
             seen.streams.enter(viewer)
@@ -133,7 +127,7 @@ def insights(seen: Insights, callers: Callers, desk: Desk) -> APIRouter:
             seen.streams,
             viewer,
             lambda: run_in_threadpool(seen.missed, caller, project, feed, last_event_id or last),
-            lambda: run_in_threadpool(may_see),
+            lambda: run_in_threadpool(may_still_see, callers, token, caller),
         )
 
     @router.get("/insights/{subject:path}", summary="One incident", responses=_TOLD)
@@ -153,7 +147,7 @@ def insights(seen: Insights, callers: Callers, desk: Desk) -> APIRouter:
 
     @router.post(
         "/projects/{project:path}/feedback",
-        summary="A word about a project", status_code=202, responses=_SAID, openapi_extra=_BODY,
+        summary="A word about a project", status_code=202, responses={**_SAID, **_NO_NAME}, openapi_extra=_BODY,
     )  # fmt: skip
     async def say_of_project(
         request: Request, caller: Speaking, project: Annotated[str, Path(description="<tenant>/<name>")]
@@ -172,6 +166,15 @@ def insights(seen: Insights, callers: Callers, desk: Desk) -> APIRouter:
             return _json(await run_in_threadpool(_answered, take), 202)
 
     return router
+
+
+def may_still_see(callers: Callers, shown: str, caller: Caller) -> bool:
+    """Whether what was shown still lets the same caller read; not where nobody can tell: he comes again and is told."""
+    try:
+        now = callers.caller(shown)
+    except (Unavailable, Misconfigured):
+        return False
+    return now is not None and now.tenant == caller.tenant and now.may("read")
 
 
 def _answered(ask: Callable[[], T]) -> T:

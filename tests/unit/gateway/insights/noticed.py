@@ -61,7 +61,14 @@ def seen(kept: Kept | None = None, *, sent: list[Message] | None = None, now_ms:
         (sent if sent is not None else []).extend(told)
         return len(told)
 
-    return Insights(kept or Kept(), streams(), hand_in=hand_in, namespace="", pages_per_day=2, now_ms=lambda: now_ms)
+    return Insights(
+        Kept() if kept is None else kept,
+        streams(),
+        hand_in=hand_in,
+        namespace="",
+        pages_per_day=2,
+        now_ms=lambda: now_ms,
+    )
 
 
 def holding(*insights: Insight, labels: Iterable[FeedbackLabel] = ()) -> Kept:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -16,9 +15,13 @@ from contracts.topics import DAY_MS, FEEDBACK_LABELS, Message
 from gateway.callers import OPERATOR, Caller
 from gateway.insights.feedback import spoken
 from gateway.insights.kept import Arrived, Kept
+from gateway.insights.routes import may_still_see
 from gateway.insights.seen import SIDE_BY_SIDE_MS
+from gateway.insights.streams import Viewer
+from gateway.remembered import FRESH_S, STALE_S
 from tests.unit.gateway.insights.noticed import MIDNIGHT_MS, holding, insight, label, seen
 from tests.unit.gateway.test_app import TOKEN, Client
+from tests.unit.gateway.test_callers import NOW, SHOWN, Store, Watch, callers, token
 
 ACME = Caller("ab", "acme", frozenset({"read"}))
 COURSE = [
@@ -76,7 +79,8 @@ def test_a_tenant_sees_his_own_and_cannot_tell_another_s_from_what_is_not() -> N
     found = his.story(ACME, "i1")
     assert found is not None
     assert [one.insight for one in found.insights] == ["i1-a", "i1-b"]
-    assert his.missed(ACME, None, "all", "g1")[0] == [], "the name of another's is not known, and 24 hours are over"
+    assert his.missed(ACME, None, "all", "g1") == his.missed(ACME, None, "all", "none"), "its place is not known to him"
+    assert {one.project for one in his.missed(ACME, None, "all", "g1")[0]} == {"acme/app", "acme/web"}
 
 
 def test_after_an_interruption_comes_what_lies_behind_and_what_may_have_been_overtaken() -> None:
@@ -138,7 +142,7 @@ def test_a_word_is_a_label_on_the_log_and_the_newest_of_a_kind_has_the_same_key(
         ("/insights/i1/feedback", {"says": "muted", "until_ms": MIDNIGHT_MS}, 422, "until_ms"),
         ("/insights/i1/feedback", {"says": "useful", "until_ms": MIDNIGHT_MS + 1}, 422, "until_ms"),
         ("/insights/i1/feedback", {"says": "useful", "note": "x" * 5_000}, 422, "$.note"),
-        ("/insights/i1/feedback", b"[" * 9_000, 422, "body"),
+        ("/insights/i1/feedback", b"[" * 9_000, 422, "Expected `object`"),
         ("/insights/i1/feedback", b"x" * 70_000, 413, "65536"),
         ("/insights/none/feedback", {"says": "useful"}, 404, "no incident 'none'"),
         ("/projects/acme/feedback", {"says": "useful"}, 422, "project"),
@@ -180,8 +184,6 @@ def test_what_has_come_is_judged_once_for_all_who_look_on() -> None:
     came = kept.look("acme").arrived
 
     async def play() -> list[tuple[int, list[str]]]:
-        from gateway.insights.streams import Viewer
-
         viewer = Viewer("acme", None, "all")
         his.publish(came, pauses.append)
         assert pauses == [], "nobody looks on"
@@ -192,4 +194,19 @@ def test_what_has_come_is_judged_once_for_all_who_look_on() -> None:
 
     assert asyncio.run(play()) == [(1, ["all", "project"]), (2, ["all", "paging", "project"]), (3, ["all"])]
     assert len(pauses) == 1
-    assert datetime.fromtimestamp(MIDNIGHT_MS / 1000, UTC).hour == 0
+
+
+def test_who_looks_on_may_do_so_until_his_token_is_revoked_or_nobody_can_tell() -> None:
+    store, watch = Store(token(scopes=["read"])), Watch()
+    who = callers(store, watch)
+    caller = who.caller(SHOWN)
+    assert caller is not None
+    assert may_still_see(who, SHOWN, caller)
+    for changed in ({"scopes": ["ingest"]}, {"tenant": "globex", "scopes": ["read"]}, {"revoked_at": NOW}):
+        watch.s += FRESH_S + 1
+        store.found = token(**changed)
+        assert not may_still_see(who, SHOWN, caller)
+    store.found, watch.s = token(scopes=["read"]), watch.s + FRESH_S + 1
+    assert may_still_see(who, SHOWN, caller)
+    store.away, watch.s = True, watch.s + STALE_S + 1
+    assert not may_still_see(who, SHOWN, caller)
