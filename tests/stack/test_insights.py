@@ -1,6 +1,9 @@
 """Insights from the log to those who may see them: listed, streamed, resumed, muted by what people say."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -135,3 +138,38 @@ def test_a_stream_ends_with_the_gateway_and_all_is_there_when_it_is_back(day: Fl
         gateways.enter_context(serving(day))
         with watching(mine, Last_Event_ID="i1") as seen:
             assert {next(seen)["id"] for _ in range(5)} == {f"p{at}" for at in range(5)}
+
+
+def test_the_command_follows_through_a_restart_and_gives_feedback(stack: Stack, day: Flow) -> None:
+    environment = stack.environment(day.settings.namespace) | {"ARGUS_GATEWAY": day.settings.gateway}
+    command = [sys.executable, "-m", "argus", "insights"]
+    put(day, insight("i1"))
+    with ExitStack() as gateways:
+        gateways.enter_context(serving(day))
+        follow = subprocess.Popen([*command, "--follow", "--json"], env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            assert follow.stdout is not None
+            assert json.loads(follow.stdout.readline())["feedback"]["useful"] == 0
+            gateways.close()
+            put(day, insight("i2"))
+            gateways.enter_context(serving(day))
+            put(day, insight("i3"), insight("i2"))
+            assert [json.loads(follow.stdout.readline())["insight"] for _ in range(2)] == ["i2", "i3"]
+        finally:
+            follow.send_signal(signal.SIGINT)
+            rest = follow.communicate(timeout=20)[0]
+        assert (follow.returncode, rest) == (0, "")
+        said = subprocess.run(
+            [*command, "feedback", "i2", "--says", "acknowledged"],
+            env=environment, capture_output=True, text=True, timeout=30, check=True,
+        )  # fmt: skip
+        assert said.stdout == "acme/app: i2 acknowledged\n"
+
+        def table() -> str:
+            return subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=30, check=True
+            ).stdout
+
+        shown = eventually("acknowledged", table, lambda text: "opened, acknowledged" in text)
+        assert shown.splitlines()[0].split() == ["severity", "project", "state", "since", "title", "subject"]
+        assert shown.splitlines()[-1] == "3 incidents"
