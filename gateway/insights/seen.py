@@ -1,6 +1,5 @@
 """What a caller sees: his own projects, through a feed, as of now."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
@@ -16,8 +15,8 @@ from gateway.insights.kept import Arrived, Kept, Look, tenant_of
 from gateway.insights.streams import Event, Streams, framed
 
 SOURCE = "/argus/gateway"
-TURN_S = 0.02
-"""The loop has this long to send what was handed out before it gets more."""
+SIDE_BY_SIDE_MS = 10_000
+"""Insights of two partitions that the broker took within this may be read in either order."""
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ class Insights:
         found.sort(key=Arrived.place)
         return [one.insight for one in found], min((look.newest for look, _ in looks), default=0)
 
-    def publish(self, new: list[Arrived], pause: Callable[[float], None] = time.sleep) -> None:
+    def publish(self, new: list[Arrived]) -> None:
         """Send what has come to those who look on."""
         events: list[Event] = []
         for tenant, came in groupby(sorted(new, key=_tenant), key=_tenant):
@@ -93,7 +92,6 @@ class Insights:
                 events += self._events(tenant, list(came), look, said(look.labels, self.now_ms()))
         if events:
             self.streams.publish(sorted(events, key=lambda event: event.number))
-            pause(TURN_S)
 
     def say(self, caller: Caller, told: Spoken, *, project: str, subject: str) -> FeedbackLabel:
         """The label, once the broker has it. Raises BadRecord, and Unavailable as `hand_in` does."""
@@ -130,10 +128,6 @@ def _of(project: str | None, arrived: Sequence[Arrived]) -> Sequence[Arrived]:
 
 def _tenant(one: Arrived) -> str:
     return tenant_of(one.insight.project)
-
-
-SIDE_BY_SIDE_MS = 10_000
-"""Insights of two partitions that the broker took within this may be read in either order."""
 
 
 def _after(one: Arrived, known: Arrived) -> bool:

@@ -5,6 +5,7 @@ goes on from the last event he has. Format: HTML Living Standard, 9.2 Server-sen
 """
 
 import asyncio
+import threading
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -23,6 +24,7 @@ WAITING = 100
 """Events that may wait for one viewer."""
 MOST_VIEWERS, MOST_OPERATORS = 2_000, 1_000
 HEARTBEAT_S, ASK_S = 15.0, 60.0
+TURN_S, LONGEST_TURN_S = 0.01, 10.0
 RETRY, HEARTBEAT = b"retry: 2000\n\n", b":\n\n"
 
 
@@ -87,10 +89,21 @@ class Streams:
         return bool(self._viewers.get(tenant) or self._viewers.get(None))
 
     def publish(self, events: list[Event]) -> None:
-        """From any thread: these have come."""
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop has ended: nobody looks on any more
-                self._loop.call_soon_threadsafe(self.hand_out, events)
+        """From a thread: hand them out, and wait until everybody had a turn to send them.
+
+        Who is behind then does not read; that the gateway has much to send is no fault of his.
+        """
+        loop, turned = self._loop, threading.Event()
+        if loop is None:
+            return
+
+        def turn() -> None:
+            self.hand_out(events)
+            loop.call_later(TURN_S, turned.set)  # behind all who were woken
+
+        with suppress(RuntimeError):  # the loop has ended: nobody looks on any more
+            loop.call_soon_threadsafe(turn)
+            turned.wait(LONGEST_TURN_S)
 
     def hand_out(self, events: Iterable[Event]) -> None:
         """To everybody what is for him."""

@@ -184,3 +184,22 @@ def test_one_tenant_may_have_so_many_streams_and_others_are_not_kept_out() -> No
         those.enter(mine[2])
 
     asyncio.run(play())
+
+
+def test_much_at_once_costs_nobody_his_stream_who_reads() -> None:
+    async def play() -> None:
+        those, wires = streams(of_one_tenant=50), [Wire() for _ in range(50)]
+        tasks = [opened(those, wire, Viewer("acme", None, "all")) for wire in wires]
+        await settled()
+
+        def reader() -> None:
+            for at in range(0, 5 * WAITING, WAITING // 2):
+                those.publish([event(at + number) for number in range(1, WAITING // 2 + 1)])
+
+        await asyncio.to_thread(reader)
+        await settled()
+        assert {len(wire.names()) for wire in wires} == {5 * WAITING}
+        those.end()
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
+
+    asyncio.run(play())
