@@ -157,6 +157,8 @@ class EventStream(StreamingResponse):
         yield RETRY
         missed, newest = await self._missed()
         for insight in missed:
+            if self._viewer.has_ended:
+                return
             yield framed(insight)
         loop = asyncio.get_running_loop()
         asked_s = loop.time()

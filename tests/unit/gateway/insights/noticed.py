@@ -1,6 +1,6 @@
 """Insights and feedback as tests need them, and a gateway's memory of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 
@@ -43,9 +43,9 @@ def label(says: str, subject: str = "i1", *, actor: str = "ann", **changed: obje
     return FeedbackLabel(**{**known, **changed})
 
 
-def streams(of_one_tenant: int = 3) -> Streams:
+def streams(of_one_tenant: int = 3, registry: CollectorRegistry | None = None) -> Streams:
     """Nobody looks on yet."""
-    registry = CollectorRegistry()
+    registry = registry or CollectorRegistry()
     return Streams(
         of_one_tenant=of_one_tenant,
         viewers=gauge(metrics.VIEWERS, registry),
@@ -53,22 +53,24 @@ def streams(of_one_tenant: int = 3) -> Streams:
     )
 
 
-def seen(kept: Kept | None = None, *, sent: list[Message] | None = None, now_ms: int = MIDNIGHT_MS) -> Insights:
-    """What callers see of `kept`, or of nothing; what is said comes to lie in `sent`."""
+def seen(
+    kept: Kept | None = None,
+    *,
+    hand_in: Callable[[Iterable[Message]], int] = lambda messages: len(list(messages)),
+    now_ms: int = MIDNIGHT_MS,
+) -> Insights:
+    """What callers see of `kept`, or of nothing."""
+    known = Kept() if kept is None else kept
+    return Insights(known, streams(), hand_in=hand_in, namespace="", pages_per_day=2, now_ms=lambda: now_ms)
 
-    def hand_in(messages: Iterable[Message]) -> int:
-        told = list(messages)
-        (sent if sent is not None else []).extend(told)
-        return len(told)
 
-    return Insights(
-        Kept() if kept is None else kept,
-        streams(),
-        hand_in=hand_in,
-        namespace="",
-        pages_per_day=2,
-        now_ms=lambda: now_ms,
-    )
+class Sent(list[Message]):
+    """What was handed in."""
+
+    def hand_in(self, messages: Iterable[Message]) -> int:
+        """As Door.hand_in does."""
+        self.extend(messages)
+        return len(self)
 
 
 def holding(*insights: Insight, labels: Iterable[FeedbackLabel] = ()) -> Kept:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.errors import BadRecord, Unavailable
 from contracts.insights import FeedbackLabel
 from contracts.records import decode
-from contracts.topics import DAY_MS, FEEDBACK_LABELS, Message
+from contracts.topics import DAY_MS, FEEDBACK_LABELS
 from gateway.callers import OPERATOR, Caller
 from gateway.insights.feedback import spoken
 from gateway.insights.kept import Arrived, Kept
@@ -19,7 +19,7 @@ from gateway.insights.routes import may_still_see
 from gateway.insights.seen import SIDE_BY_SIDE_MS
 from gateway.insights.streams import Viewer
 from gateway.remembered import FRESH_S, STALE_S
-from tests.unit.gateway.insights.noticed import MIDNIGHT_MS, holding, insight, label, seen
+from tests.unit.gateway.insights.noticed import MIDNIGHT_MS, Sent, holding, insight, label, seen
 from tests.unit.gateway.test_app import TOKEN, Client
 from tests.unit.gateway.test_callers import NOW, SHOWN, Store, Watch, callers, token
 
@@ -113,8 +113,8 @@ def post(client: Client, path: str, body: object) -> httpx.Response:
 
 
 def test_a_word_is_a_label_on_the_log_and_the_newest_of_a_kind_has_the_same_key() -> None:
-    sent: list[Message] = []
-    client = Client(insights=seen(holding(*COURSE), sent=sent))
+    sent = Sent()
+    client = Client(insights=seen(holding(*COURSE), hand_in=sent.hand_in))
     words: list[dict] = [
         {"says": "muted", "until_ms": MIDNIGHT_MS + 1}, {"says": "muted", "note": "token=hunter2hunter2"},
         {"says": "useful"},
@@ -149,8 +149,8 @@ def test_a_word_is_a_label_on_the_log_and_the_newest_of_a_kind_has_the_same_key(
     ],
 )
 def test_a_word_that_makes_no_sense_is_told_why(path: str, body: object, status: int, told: str) -> None:
-    sent: list[Message] = []
-    answer = post(Client(insights=seen(holding(*COURSE), sent=sent)), path, body)
+    sent = Sent()
+    answer = post(Client(insights=seen(holding(*COURSE), hand_in=sent.hand_in)), path, body)
     assert (answer.status_code, told in answer.json()["detail"]) == (status, True), answer.text
     assert sent == []
 
@@ -159,9 +159,7 @@ def test_a_broker_that_is_away_is_told_as_such() -> None:
     def away(_: object) -> int:
         raise Unavailable("the broker did not acknowledge within 15 s")
 
-    his = seen(holding(*COURSE))
-    his._hand_in = away
-    answer = post(Client(insights=his), "/insights/i1/feedback", {"says": "useful"})
+    answer = post(Client(insights=seen(holding(*COURSE), hand_in=away)), "/insights/i1/feedback", {"says": "useful"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from contracts.errors import Unavailable
 from contracts.insights import Insight
@@ -114,9 +115,24 @@ def test_first_comes_what_was_missed_then_what_comes_and_nothing_twice() -> None
     asyncio.run(play())
 
 
+def test_the_gateway_s_end_waits_for_nobody_who_is_still_told_what_he_missed() -> None:
+    async def play() -> None:
+        those, wire = streams(), Wire()
+
+        async def missed() -> tuple[list[Insight], int]:
+            those.end()
+            return [insight("i1")], 1
+
+        await asyncio.wait_for(opened(those, wire, Viewer("acme", None, "all"), missed), 1)
+        assert (wire.names(), wire.sent[-1]) == ([], b"")
+
+    asyncio.run(play())
+
+
 def test_who_does_not_keep_up_is_let_go_and_others_get_everything() -> None:
     async def play() -> None:
-        those, slow, fast = streams(), Wire(), Wire()
+        registry = CollectorRegistry()
+        those, slow, fast = streams(registry=registry), Wire(), Wire()
         tasks = [opened(those, wire, Viewer("acme", None, "all")) for wire in (slow, fast)]
         await settled()
         slow.reads.clear()
@@ -124,13 +140,14 @@ def test_who_does_not_keep_up_is_let_go_and_others_get_everything() -> None:
             those.hand_out([event(number + 1)])
             await settled()
         assert len(fast.names()) == 2 * WAITING
-        assert those._dropped._value.get() == 1
+        assert registry.get_sample_value("argus_insight_viewers_dropped_total") == 1
+        assert registry.get_sample_value("argus_insight_viewers") == 2, "he has his place until he is gone"
         slow.reads.set()
         await asyncio.wait_for(tasks[0], 1)
         assert slow.names() == ["i1"], "he goes on from there"
         fast.gone.set()
         await asyncio.wait_for(tasks[1], 1)
-        assert not those.watched("acme")
+        assert (those.watched("acme"), registry.get_sample_value("argus_insight_viewers")) == (False, 0)
 
     asyncio.run(play())
 
