@@ -14,6 +14,7 @@ from argus.commands import (
     features,
     gateway,
     ingest,
+    insights,
     jobs,
     replay,
     simulate,
@@ -55,6 +56,7 @@ app.command("online-writer")(writers.online_writer)
 app.command("history-writer")(writers.history_writer)
 app.command("migrate")(writers.migrate)
 app.add_typer(features.app, name="features")
+app.add_typer(insights.app, name="insights")
 app.command("gateway")(gateway.gateway)
 app.add_typer(tenants.tenants, name="tenant")
 app.add_typer(tenants.tokens, name="token")

@@ -25,13 +25,15 @@ from contracts.features import VIEWS
 from contracts.jobs import STATE_DAYS
 from contracts.records import DeadLetter, decode
 from contracts.settings import Settings
-from contracts.topics import DEAD_LETTERS, TOPICS, Topic
+from contracts.topics import DEAD_LETTERS, INSIGHTS, TOPICS, Topic
 from feature_store.connections import POSTGRES_AWAY, bounded, postgres_connection, valkey_client
 from feature_store.log import admin_client, producer
 from gateway.ingest import meter, seen
 from gateway.remembered import FRESH_S
 from gateway.tenants import Tenants
 
+FORGOTTEN = (INSIGHTS,)
+"""Topics that keep all records for a time, but whose readers forget a project at a record without a value."""
 BELIEVED_S = FRESH_S + 1
 """Gateways still believe a token for so long."""
 KEYS_AT_ONCE, ROWS_AT_ONCE = 1_000, 10_000
@@ -144,7 +146,8 @@ def _from_topics(settings: Settings, tenant: str, now: datetime, deadline_s: flo
     configs = topic_configs(admin, names, Wait(settings.kafka, time.monotonic() + deadline_s, time.monotonic))
     delivery = Delivery(producer(settings.kafka), stall_s=deadline_s, clock=time.monotonic)
     for topic, name in zip(TOPICS, names, strict=True):
-        if "compact" not in topic.cleanup:
+        is_compacted = "compact" in topic.cleanup
+        if not is_compacted and topic not in FORGOTTEN:
             yield Erased(store=name, removed=0, remains=kept_until(configs[name], now))
             continue
         live: dict[tuple[int, bytes], None] = {}
@@ -156,7 +159,8 @@ def _from_topics(settings: Settings, tenant: str, now: datetime, deadline_s: flo
         for partition, key in live:
             delivery.send_raw(name, None, key, [], partition)
         delivery.finish()
-        yield Erased(store=name, removed=len(live), remains="what they were, in the broker's files until it compacts")
+        remains = "what they were, in the broker's files until it compacts"
+        yield Erased(store=name, removed=len(live), remains=remains if is_compacted else kept_until(configs[name], now))
 
 
 def _from_valkey(settings: Settings, tenant: str) -> int:

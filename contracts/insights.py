@@ -9,6 +9,7 @@ from contracts.records import LONGEST_MESSAGE, Count, EventTime, Identifier, Pro
 Series = Literal["failing", "error"]
 """Runs that failed by what they test, and runs that met the infrastructure."""
 Severity = Literal["medium", "high", "critical"]
+Says = Literal["acknowledged", "muted", "unmuted", "useful", "not_useful"]
 LONGEST_SHOWN = 200
 """Characters of a name within evidence."""
 
@@ -111,7 +112,7 @@ class FeedbackLabel(Struct, frozen=True, kw_only=True):
     label: Identifier
     project: Project
     subject: Identifier
-    says: Literal["acknowledged", "muted", "unmuted", "useful", "not_useful"]
+    says: Says
     at_ms: EventTime
     actor: Identifier
     until_ms: EventTime | None = None

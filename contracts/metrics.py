@@ -43,6 +43,14 @@ INGESTED = Metric(
 LIMITED = Metric(
     "argus_ingest_limited_total", "counter", ("limit",), "requests refused with 429, by the limit that was reached"
 )
+INSIGHTS_KEPT = Metric("argus_insights_kept", "gauge", (), "insights that the gateway holds in memory")
+INSIGHTS_UNREADABLE = Metric(
+    "argus_insights_unreadable_total", "counter", ("topic",), "records that are no insight or no feedback, left out"
+)
+VIEWERS = Metric("argus_insight_viewers", "gauge", (), "streams of insights that are open")
+VIEWERS_DROPPED = Metric(
+    "argus_insight_viewers_dropped_total", "counter", (), "streams ended because their reader did not keep up"
+)
 CHILD_RESTARTS = Metric("argus_child_restarts_total", "counter", ("child",), "children of the supervisor started again")
 CHILD_UP = Metric("argus_child_up", "gauge", ("child",), "1 while the child runs and answers")
 JOB_UP = Metric("argus_job_up", "gauge", ("job",), "1 while Flink says RUNNING")

@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     ingest_bytes_per_day: int = Field(
         100 * 1024**3, ge=1024**2, le=1024**5, description="bytes that it may send in a day (UTC), as received"
     )
+    pages_per_day: int = Field(
+        20, ge=0, le=10_000, description="incidents that the feed `paging` has of one tenant in a day (UTC)"
+    )
+    viewers_per_tenant: int = Field(
+        100, ge=1, le=1_000, description="streams of insights that one tenant may have open at a gateway"
+    )
     time_zone: Zone = Field("UTC", description="where the hours of the week are those of the projects (IANA name)")
     time_zones: Zones = Field(
         {}, description='JSON: tenants and projects that live by the hours of another: {"acme": "Asia/Tokyo"}'

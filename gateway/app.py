@@ -33,6 +33,8 @@ from gateway.ingest.hooks import Secrets, hooks
 from gateway.ingest.intake import Intake
 from gateway.ingest.meter import Meter
 from gateway.ingest.routes import ingest
+from gateway.insights.routes import KINDS, insights
+from gateway.insights.seen import Insights
 
 SUMMARY = "What CI systems say goes in, what is known of a project comes out."
 DESCRIPTION = """Send the header `Authorization: Bearer <token>`; `argus token create` makes one, with the scope \
@@ -52,6 +54,7 @@ def application(
     intake: Intake | None,
     authors: Authors,
     meter: Meter,
+    seen: Insights,
     checks: Mapping[str, Check],
     registry: CollectorRegistry,
 ) -> FastAPI:
@@ -60,7 +63,7 @@ def application(
     app = FastAPI(
         title="Argus", version=VERSION, summary=SUMMARY, description=DESCRIPTION, docs_url=None, redoc_url=None
     )
-    app.openapi = document(app, (Answer, KnownFeature, *get_args(Event)))  # type: ignore[method-assign]
+    app.openapi = document(app, (Answer, KnownFeature, *KINDS, *get_args(Event)))  # type: ignore[method-assign]
 
     app.add_middleware(_Counted, requests=counter(metrics.REQUESTS, registry))
 
@@ -81,6 +84,7 @@ def application(
     desk = Desk(intake, meter, Caps(), counter(metrics.INGESTED, registry))
     app.include_router(ingest(desk, callers))
     app.include_router(hooks(desk, secrets, authors))
+    app.include_router(insights(seen, callers, desk))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _broken)

@@ -16,7 +16,7 @@ from contracts.errors import Misconfigured
 from contracts.settings import Settings
 from feature_store.connections import postgres_connection, valkey_client
 from feature_store.log import admin_client, producer
-from feature_store.metrics import counter
+from feature_store.metrics import counter, gauge
 from feature_store.probe import probe
 from feature_store.reader import Reader
 from gateway.aliases import TestAliases
@@ -28,6 +28,10 @@ from gateway.ingest.intake import Intake
 from gateway.ingest.meter import Meter
 from gateway.ingest.seen import Seen
 from gateway.ingest.webhooks import SENDERS
+from gateway.insights.kept import Kept
+from gateway.insights.reading import Reading, read_insights
+from gateway.insights.seen import Insights
+from gateway.insights.streams import Streams
 from gateway.letters import count_letters
 from gateway.reachable import TIMEOUT_S, broker_answers, postgres_answers, thread_lives, valkey_answers
 from gateway.remembered import Remembered
@@ -39,6 +43,8 @@ ACKNOWLEDGED_S = 15.0
 """The broker acknowledges within this, or a sender is asked to come again."""
 COUNTED_S = 0.25
 """Valkey counts requests within this, or the gateway counts alone."""
+STALLED_MS = 30_000
+"""A peer may leave what was sent to him unread for so long."""
 
 log = structlog.get_logger()
 
@@ -61,8 +67,6 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     if settings.clock == "life":
         ticker = Ticker(settings.kafka, settings.namespace, counter(metrics.TICKS, registry))
         threads["ticks"] = threading.Thread(target=keep_ticking, args=(ticker, stop), daemon=True)
-    for thread in threads.values():
-        thread.start()
     connect = partial(postgres_connection, dsn, settings.namespace, timeout_s=TIMEOUT_S)
 
     def now() -> datetime:
@@ -84,6 +88,10 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
     intake = Intake(
         door, Seen(client, settings.namespace), aliases=aliases, namespace=settings.namespace, now_ms=now_ms
     )
+    insights, reading = _insights(settings, door, registry, now_ms)
+    threads["insights"] = threading.Thread(target=read_insights, args=(settings.kafka, reading, stop), daemon=True)
+    for thread in threads.values():
+        thread.start()
     app = application(
         read=Reader(client, settings.namespace, now_ms).read,
         callers=callers,
@@ -98,6 +106,7 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
             now_ms=now_ms,
             refused=counter(metrics.LIMITED, registry),
         ),
+        seen=insights,
         checks={
             "broker": broker_answers(admin_client(settings.kafka)),
             "valkey": valkey_answers(client),
@@ -106,9 +115,8 @@ def gateway(settings: Settings, stop: threading.Event, now_ms: Callable[[], int]
         },
         registry=registry,
     )
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
-    )
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
+    server = _Server(config, insights.streams)
     threading.Thread(target=_stop_server, args=(server, stop), daemon=True).start()
     log.info("started", process="gateway", namespace=settings.namespace, address=settings.gateway)
     try:
@@ -139,12 +147,55 @@ def tick(settings: Settings, stop: threading.Event) -> None:
         log.info("stopped", process="tick")
 
 
+def _insights(
+    settings: Settings, door: Door, registry: CollectorRegistry, now_ms: Callable[[], int]
+) -> tuple[Insights, Reading]:
+    """What callers see of insights, and what reads them from the log."""
+    kept = Kept()
+    streams = Streams(
+        of_one_tenant=settings.viewers_per_tenant,
+        viewers=gauge(metrics.VIEWERS, registry),
+        dropped=counter(metrics.VIEWERS_DROPPED, registry),
+    )
+    insights = Insights(
+        kept,
+        streams,
+        hand_in=door.hand_in,
+        namespace=settings.namespace,
+        pages_per_day=settings.pages_per_day,
+        now_ms=now_ms,
+    )
+    reading = Reading(
+        kept,
+        settings.namespace,
+        on_new=insights.publish,
+        count=gauge(metrics.INSIGHTS_KEPT, registry),
+        unreadable=counter(metrics.INSIGHTS_UNREADABLE, registry),
+    )
+    return insights, reading
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams when it stops: it would wait for them, and they never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.end()
+        await super().shutdown(sockets)
+
+
 def _listener(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     try:
-        return socket.create_server((host, int(port)), backlog=256)
+        listener = socket.create_server((host, int(port)), backlog=256)
     except OSError as taken:
         raise Misconfigured(f"ARGUS_GATEWAY={address}: {taken.strerror}; choose another port") from taken
+    # who takes nothing for so long is gone, or reads a stream and has stopped: the kernel ends his connection
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
+    return listener
 
 
 def _stop_server(server: uvicorn.Server, stop: threading.Event) -> None:

@@ -18,12 +18,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from contracts.topics import INSIGHTS, message
 from feature_store.migrate import migrate
 from gateway.processes import gateway
 from gateway.tenants import Tenants
 from gateway.webhook_secrets import WebhookSecrets
 from tests.conftest import Stack
 from tests.stack.flow import eventually, flow, free_port, now_ms, running
+from tests.unit.gateway.insights.noticed import insight
 
 # 500 is described nowhere; 503 is, and a busy machine may be answered so
 CHECKS = [
@@ -42,7 +44,12 @@ OPERATIONS = [
     "POST /api/v1/ingest/cdevents",
     "POST /api/v1/ingest/otlp",
     "POST /api/v1/ingest/otlp/v1/traces",
+    "GET /api/v1/insights",
+    "GET /api/v1/insights/{subject}",
+    "POST /api/v1/insights/{subject}/feedback",
+    "POST /api/v1/projects/{project}/feedback",
 ]
+ENDLESS = "GET /api/v1/ai/insights/stream"
 SHARE = 5
 """A request takes as long as several examples of a parser."""
 
@@ -55,8 +62,10 @@ def api(stack: Stack) -> Iterator[tuple[str, dict[str, dict[str, str]]]]:
     )
     migrate(settings.postgres.get_secret_value(), settings.namespace)
     url = f"http://{settings.gateway}"
-    with flow(settings), running(lambda stop: gateway(settings, stop, now_ms)):
+    with flow(settings) as day, running(lambda stop: gateway(settings, stop, now_ms)):
         eventually("ready", lambda: answers(url))
+        sent = message(INSIGHTS, insight("i1"), namespace=settings.namespace, source="/test")
+        day.raw(INSIGHTS, sent.value, sent.key, sent.headers)
         where = (settings, partial(datetime.now, UTC))
         tenants = Tenants.of(*where)
         tenants.create("acme", "test")
@@ -84,6 +93,10 @@ def mend(case: Case) -> None:
     """What chance does not hit upon: a key that exists, a time that is now, a file, a tenant."""
     if "key" in case.path_parameters:
         case.path_parameters["key"] = "project:acme/app:failure_rate_24h"
+    if "subject" in case.path_parameters:
+        case.path_parameters["subject"] = "i1"
+    if "project" in case.path_parameters:
+        case.path_parameters["project"] = "acme/app"
     if "tenant" in case.query:
         case.query["tenant"] = "acme"
     if "project" in case.query:
@@ -98,7 +111,7 @@ def mend(case: Case) -> None:
 def test_every_operation_is_tried_below(api: tuple) -> None:
     paths = httpx.get(f"{api[0]}/openapi.json", timeout=5).json()["paths"]
     there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    assert there == set(OPERATIONS)
+    assert there == {*OPERATIONS, ENDLESS}
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)

@@ -16,8 +16,18 @@ import pytest
 from argus.commands.tenants import delete_tenant, list_audit
 from argus.erasure import erase
 from contracts.errors import Misconfigured
+from contracts.insights import Expectation, FailureExpectation, SeriesExpectation
 from contracts.records import DeadLetter, FailureVelocity
-from contracts.topics import DEAD_LETTERS, FAILURE_VELOCITY, RUNS, TOPICS, message
+from contracts.topics import (
+    DEAD_LETTERS,
+    FAILURE_EXPECTATION,
+    FAILURE_VELOCITY,
+    FEEDBACK_LABELS,
+    INSIGHTS,
+    RUNS,
+    TOPICS,
+    message,
+)
 from feature_store.connections import postgres_connection
 from feature_store.migrate import migrate
 from feature_store.processes import history_writer, online_writer
@@ -28,11 +38,13 @@ from gateway.webhook_secrets import WebhookSecrets
 from tests.conftest import Stack
 from tests.stack.flow import Flow, eventually, flow, free_port, health, now_ms, running
 from tests.stack.topic_reading import everything
+from tests.unit.gateway.insights.noticed import insight, label
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 A_MINUTE = 10
 MINE, NEIGHBOUR = "acme/canary-7f3a", "acme2/canary-19bc"
+HISTORY = ("feature_project_health", "feature_failure_expectation")
 KEY = "project:{}:failure_rate_24h"
 
 
@@ -126,7 +138,18 @@ def fill(day: Flow, token: str, project: str) -> None:
         reader="failure_velocity", reason="late", topic=RUNS.name, partition=0, offset=len(project),
         key=project.encode(), value=json.dumps({"project": project}).encode(),
     )  # fmt: skip
-    for topic, record in ((FAILURE_VELOCITY, velocity), (DEAD_LETTERS, letter)):
+    quiet = SeriesExpectation(windows=[])
+    expected = FailureExpectation(
+        project=project, failure_expectation=Expectation(quiet, quiet), as_of_ms=now, model_version=1
+    )
+    told = (
+        (FAILURE_VELOCITY, velocity),
+        (DEAD_LETTERS, letter),
+        (FAILURE_EXPECTATION, expected),
+        (INSIGHTS, insight(f"{project} opened", project=project)),
+        (FEEDBACK_LABELS, label("useful", project=project)),
+    )
+    for topic, record in told:
         sent = message(topic, record, namespace=day.settings.namespace, source="/test")
         day.raw(topic, sent.value, sent.key, sent.headers)
     eventually("the key is there", lambda: day.read(KEY.format(project)).status, lambda status: status == "present")
@@ -135,7 +158,17 @@ def fill(day: Flow, token: str, project: str) -> None:
 
 def holding_rows(day: Flow, project: str) -> int:
     with rows(day) as connection:
-        return connection.execute("SELECT FROM feature_project_health WHERE entity = %s", [project]).rowcount
+        counts = [
+            connection.execute(f"SELECT FROM {table} WHERE entity = %s", [project]).rowcount  # type: ignore[arg-type]
+            for table in HISTORY
+        ]
+        return min(counts)
+
+
+def incidents(day: Flow, token: str) -> list[dict]:
+    url, headers = f"http://{day.settings.gateway}/api/v1/insights", {"Authorization": f"Bearer {token}"}
+    found: list[dict] = httpx.get(url, headers=headers, timeout=30).json()["incidents"]
+    return found
 
 
 def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begins_anew(
@@ -148,8 +181,8 @@ def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begin
         aliases.add(project, f"{project}::old", f"{project}::new", "test")
     fill(day, tokens["acme"], MINE)
     fill(day, tokens["acme2"], NEIGHBOUR)
-    stores = {"valkey", RUNS.name, *(topic.name for topic in TOPICS if topic.cleanup != "delete")}
-    stores |= {"feature_project_health", "test_alias", "audit"}
+    stores = {"valkey", RUNS.name, INSIGHTS.name, *(topic.name for topic in TOPICS if topic.cleanup != "delete")}
+    stores |= {*HISTORY, "test_alias", "audit"}
     before = held(day)
     assert (holding(before, MINE), holding(before, NEIGHBOUR)) == (stores, stores)
 
@@ -169,7 +202,9 @@ def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begin
     assert "single records cannot be deleted" in told
     day.live()  # a writer that still had him in memory would renew his keys
     left = held(day)
-    assert holding(left, MINE) == {RUNS.name, "audit"}, "the log cannot lose single records, and the audit nothing"
+    assert holding(left, MINE) == {RUNS.name, INSIGHTS.name, "audit"}, (
+        "the log cannot lose single records, and the audit nothing"
+    )
     assert holding(left, f"{MINE}::") == set()
     assert holding(left, NEIGHBOUR) == stores
     assert [left[table].count("'acme'") for table in ("tenant", "token", "webhook_secret", "test_alias")] == [0] * 4
@@ -189,6 +224,8 @@ def test_a_deleted_tenant_is_in_no_store_his_neighbour_in_all_and_his_name_begin
         tenants_of(day).close("acm", "test")
 
     anew = created(day, "acme")
+    eventually("forgotten", lambda: incidents(day, anew), lambda found: found == [])
+    assert [one["project"] for one in incidents(day, tokens["acme2"])] == [NEIGHBOUR]
     answer = httpx.get(
         f"http://{day.settings.gateway}/api/v1/features/{KEY.format(MINE)}",
         headers={"Authorization": f"Bearer {anew}"}, timeout=30,

@@ -14,7 +14,9 @@ from feature_store.reader import FeatureValue, Status
 from gateway.app import application
 from gateway.callers import Callers
 from gateway.ingest.authors import hashed_by
+from gateway.insights.seen import Insights
 from tests.unit.gateway.ingest.counting import lax
+from tests.unit.gateway.insights.noticed import seen
 
 KEY = "project:acme/app:failure_rate_24h"
 URL = f"/api/v1/features/{KEY}"
@@ -40,13 +42,13 @@ def broken(_: Sequence[str]) -> list[FeatureValue]:
 class Client:
     """Calls the application without a network."""
 
-    def __init__(self, read=away, token: str | None = "let-me-in", **checks) -> None:
+    def __init__(self, read=away, token: str | None = "let-me-in", insights: Insights | None = None, **checks) -> None:
         callers = Callers(
             lambda _: None, lambda _: None, admin_token=token, clock=lambda: 0.0, now=lambda: datetime.now(UTC)
         )  # fmt: skip
         self.app = application(
             read=read, callers=callers, secrets=lambda *_: [], intake=None, authors=hashed_by(None), meter=lax(),
-            checks=checks, registry=CollectorRegistry()
+            seen=insights or seen(), checks=checks, registry=CollectorRegistry()
         )  # fmt: skip
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:

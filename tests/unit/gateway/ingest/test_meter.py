@@ -14,6 +14,7 @@ from gateway.ingest.authors import hashed_by
 from gateway.ingest.meter import AWAY_S, DAY_S, MINUTE_S, Meter
 from gateway.tenants import Token, hashed
 from tests.unit.gateway.ingest.counting import Store, Watch, meter
+from tests.unit.gateway.insights.noticed import seen
 
 NOON_S = 1_795_262_400
 ACME = Caller("abcdefgh", "acme", frozenset({"ingest"}))
@@ -124,7 +125,8 @@ def test_over_http_a_refusal_is_a_problem_with_its_headers_and_is_counted_by_lim
     )
     app = application(
         read=lambda _: [], callers=callers, secrets=lambda *_: ["s3cret"], intake=None, authors=hashed_by(None),
-        meter=meter(Store(), Watch(NOON_S), requests=9, size=9, registry=registry), checks={}, registry=registry,
+        meter=meter(Store(), Watch(NOON_S), requests=9, size=9, registry=registry), seen=seen(), checks={},
+        registry=registry,
     )  # fmt: skip
 
     async def call() -> list[httpx.Response]:
