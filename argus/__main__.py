@@ -16,6 +16,7 @@ from argus.commands import (
     ingest,
     jobs,
     replay,
+    schedule,
     simulate,
     stack,
     tenants,
@@ -54,6 +55,7 @@ app.command("stop")(jobs.stop)
 app.command("online-writer")(writers.online_writer)
 app.command("history-writer")(writers.history_writer)
 app.command("migrate")(writers.migrate)
+app.command("schedule")(schedule.schedule)
 app.add_typer(features.app, name="features")
 app.command("gateway")(gateway.gateway)
 app.add_typer(tenants.tenants, name="tenant")

@@ -43,6 +43,9 @@ INGESTED = Metric(
 LIMITED = Metric(
     "argus_ingest_limited_total", "counter", ("limit",), "requests refused with 429, by the limit that was reached"
 )
+SCHEDULED_RUNS = Metric(
+    "argus_scheduled_runs_total", "counter", ("job", "outcome"), "runs of the scheduler's jobs: completed or failed"
+)
 CHILD_RESTARTS = Metric("argus_child_restarts_total", "counter", ("child",), "children of the supervisor started again")
 CHILD_UP = Metric("argus_child_up", "gauge", ("child",), "1 while the child runs and answers")
 JOB_UP = Metric("argus_job_up", "gauge", ("job",), "1 while Flink says RUNNING")
