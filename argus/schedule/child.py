@@ -38,7 +38,7 @@ def run_in_child(
         preexec_fn=before_exec(signal.SIGKILL),
     )  # fmt: skip
     told: list[bytes] = []
-    reader = threading.Thread(target=lambda: told.append(process.stdout.read() if process.stdout else b""), daemon=True)
+    reader = threading.Thread(target=_read, args=(process, told), daemon=True)
     reader.start()
     ends = time.monotonic() + LIMIT_S
     try:
@@ -55,6 +55,13 @@ def run_in_child(
     if process.returncode:
         raise Unavailable(f"{job} ended with exit code {process.returncode}; its lines in the log say why")
     return told[0]
+
+
+def _read(process: "subprocess.Popen[bytes]", told: list[bytes]) -> None:
+    """All that it prints, so that it never waits for a reader."""
+    if process.stdout is not None:
+        with process.stdout as printed:
+            told.append(printed.read())
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.hours import hours_of_week
-from pipelines.evaluate import many
+from pipelines.evaluate import many, nab
 from pipelines.evaluate.alarms import alarms, alarms_true, best_threshold, incidents_found, judge
 from pipelines.evaluate.population import WEEK_MIN, Population
 from pipelines.evaluate.velocity import BUDGET, Trace
@@ -40,6 +40,28 @@ class Week:
     incidents: list[tuple[float, float]]
     found: list[float]
     false: list[float]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Positions of judged detections within and outside of a series' windows, and how many windows were met."""
+
+    inside: list[int]
+    outside: list[int]
+    met: int
+
+    @property
+    def judged(self) -> int:
+        """How many there are."""
+        return len(self.inside) + len(self.outside)
+
+
+def detections(series: nab.Series, opened: Sequence[int]) -> Detections:
+    """What the model found in a series of the benchmark, its probation left out."""
+    judged = [at for at in opened if at >= series.probation]
+    inside = [at for at in judged if any(first <= at <= last for first, last in series.windows)]
+    met = sum(any(first <= at <= last for at in inside) for first, last in series.windows)
+    return Detections(inside, sorted(set(judged) - set(inside)), met)
 
 
 def operating_curve(

@@ -9,14 +9,16 @@ import numpy as np
 
 from contracts.errors import Misconfigured
 from pipelines.evaluate import nab
-from pipelines.evaluate.curves import STEP_MIN, busiest_week, operating_curve, recall_by_rate, week_of
+from pipelines.evaluate.curves import STEP_MIN, busiest_week, detections, operating_curve, recall_by_rate, week_of
 from pipelines.evaluate.velocity import BUDGET, MODEL, SIMULATED, Evaluated, Trace
 
 OURS, OTHER, WRONG, SHADE, QUIET = "#0072b2", "#555555", "#d55e00", "#e69f00", "#999999"
 """Okabe and Ito 2008: told apart by the colour-blind."""
 MARKS = ("s", "^", "D", "v", "P", "X")
-ALPHAS = [10.0**-power for power in np.arange(2, 13.1, 0.5)]
-MARKED = (1e-2, 1e-3, 1e-6, 1e-8)
+LEAST = 0.001  # false alarms a day: below it the axis is linear, so that none has its place
+POWERS = [half / 2 for half in range(4, 27)]
+ALPHAS = [10**-power for power in POWERS]
+MARKED = (3, 6)
 BANDS = 8
 
 
@@ -30,6 +32,7 @@ def draw(folder: Path, found: Evaluated) -> list[Path]:
     style: dict[Any, Any] = {
         "figure.dpi": 130, "font.size": 10, "axes.titlesize": 11, "axes.titlelocation": "left",
         "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "savefig.bbox": "tight",
+        "date.converter": "concise",
     }  # fmt: skip
     traces, drawn = found.traces, []
     try:
@@ -92,23 +95,28 @@ def _operating(pyplot: Any, found: Evaluated) -> Any:
                 axes.plot(*at, mark, color=OTHER, ms=7, mfc="white", mew=1.5, label=name.replace("_", " "))
         at = found.figures[f"{part}.false_alarms_per_day"], found.figures[f"{part}.recall"]
         axes.plot(*at, "o", color=OURS, ms=10, label=f"{MODEL}, in use (p < {found.setup['alpha']:g})")
-        axes.set(xscale="log", ylim=(0, 1.02), xlabel="false alarms per series and day (log)", title=title)
+        axes.set_xscale("symlog", linthresh=LEAST)
+        axes.set(
+            xlim=(-LEAST / 20, None), ylim=(0, 1.02), title=title,
+            xlabel=f"false alarms per series and day (log above {LEAST:g})",
+        )  # fmt: skip
         axes.grid(alpha=0.25)
     many[0][0].set_ylabel("share of incidents found")
-    handles, labels = many[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=3)
+    curve, *others, ours = zip(*many[0][0].get_legend_handles_labels(), strict=True)
+    figure.legend(*zip(ours, curve, *others, strict=True), loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=3)
     figure.suptitle("Incidents found against false alarms: up and to the left is better", x=0.06, ha="left")
     return figure
 
 
 def _curve(axes: Any, without: Sequence[Trace], burning: Sequence[Trace]) -> None:
-    """The model's curve, some thresholds written beside it; one without a false alarm has no place on the axis."""
-    curve = dict(zip(ALPHAS, operating_curve(without, burning, ALPHAS), strict=True))
-    seen = {alpha: at for alpha, at in curve.items() if at[0] > 0}
-    axes.plot(*zip(*seen.values(), strict=True), "-", color=OURS, lw=1.6, label=f"{MODEL}, other thresholds of p")
-    for alpha in (alpha for alpha in seen if any(abs(alpha / marked - 1) < 1e-6 for marked in MARKED)):
-        axes.plot(*seen[alpha], "o", color=OURS, ms=4)
-        axes.annotate(f"p < {alpha:.0e}", seen[alpha], (6, -11), textcoords="offset points", fontsize=8, color=OURS)
+    """The model's curve, with some of its thresholds written beside it."""
+    curve = operating_curve(without, burning, ALPHAS)
+    axes.plot(*zip(*curve, strict=True), "-", color=OURS, lw=1.6, label=f"{MODEL}, other thresholds of p")
+    for power in MARKED:
+        at = curve[POWERS.index(power)]
+        axes.plot(*at, "o", color=OURS, ms=4)
+        told = f"p < 1e-{power}"
+        axes.annotate(told, at, (-6, 5), textcoords="offset points", ha="right", fontsize=8, color=OURS)
 
 
 def _by_rate(pyplot: Any, found: Evaluated) -> Any:
@@ -116,7 +124,7 @@ def _by_rate(pyplot: Any, found: Evaluated) -> Any:
     fleet, mean = found.setup["simulated"], found.figures[SIMULATED]
     edges = [*np.geomspace(fleet["least_rate"] / 2, fleet["most_rate"] * 2, BANDS + 1)]
     bands = recall_by_rate(found.traces.simulated, edges)
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.4))
+    figure, axes = pyplot.subplots(figsize=(8.2, 4.4))
     middles = [np.sqrt(band.low * band.high) for band in bands]
     recalls = np.array([band.recall for band in bands])
     ends = np.array([[band.least, band.most] for band in bands]).T
@@ -138,12 +146,12 @@ def _by_rate(pyplot: Any, found: Evaluated) -> Any:
 
 
 def _benchmark(pyplot: Any, series: Sequence[nab.Series], opened: Sequence[Sequence[int]]) -> Any:
-    """The series with the most labelled windows, of those the longest: chosen by nothing that the model did."""
-    one, found = max(zip(series, opened, strict=True), key=lambda pair: (len(pair[0].windows), len(pair[0].values)))
-    judged = [at for at in found if at >= one.probation]
-    inside = [at for at in judged if any(first <= at <= last for first, last in one.windows)]
-    met = sum(any(first <= at <= last for at in judged) for first, last in one.windows)
-    outside = sorted(set(judged) - set(inside))
+    """Of the series with a detection the one with the most labelled windows, then values; the title tells of all."""
+    told = list(zip(series, map(detections, series, opened), strict=True))
+    one, found = max(told, key=lambda pair: (bool(pair[1].judged), len(pair[0].windows), len(pair[0].values)))
+    met, windows, outside = (
+        sum(many) for many in zip(*((each.met, len(of.windows), len(each.outside)) for of, each in told), strict=True)
+    )
     figure, axes = pyplot.subplots(figsize=(11, 4.2))
     for at, (first, last) in enumerate(one.windows):
         label = None if at else "labelled window"
@@ -151,11 +159,14 @@ def _benchmark(pyplot: Any, series: Sequence[nab.Series], opened: Sequence[Seque
     if one.probation:
         axes.axvspan(one.times[0], one.times[one.probation - 1], color=QUIET, alpha=0.25, lw=0, label="not judged")
     axes.plot(one.times, one.values, color=OTHER, lw=0.7, label="value")
-    axes.plot(one.times[inside], one.values[inside], "v", color=OURS, ms=8, label="detection in a window")
-    axes.plot(one.times[outside], one.values[outside], "x", color=WRONG, ms=8, mew=2, label="detection outside")
+    axes.plot(one.times[found.inside], one.values[found.inside], "v", color=OURS, ms=8, label="detection in a window")
+    axes.plot(
+        one.times[found.outside], one.values[found.outside], "x", color=WRONG, ms=8, mew=2, label="detection outside"
+    )
     axes.set(
         xlim=(one.times[0], one.times[-1]), xlabel="time (UTC)", ylabel="value",
-        title=f"{one.name}: {met} of {len(one.windows)} labelled windows met, {len(outside)} detections outside",
+        title=f"{one.name}: {found.met} of {len(one.windows)} labelled windows met, {len(found.outside)} detections "
+        f"outside\n(of all {len(series)} series: {met} of {windows} met, {outside} outside)",
     )  # fmt: skip
     figure.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=5)
     return figure

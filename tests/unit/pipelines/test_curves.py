@@ -1,17 +1,18 @@
 """What the pictures show, as numbers; and that each part of a run has its picture."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from contracts.errors import Misconfigured
 from pipelines.evaluate import nab, simulated
 from pipelines.evaluate.alarms import Scores
-from pipelines.evaluate.curves import busiest_week, operating_curve, recall_by_rate, week_of, wilson
+from pipelines.evaluate.curves import busiest_week, detections, operating_curve, recall_by_rate, week_of, wilson
 from pipelines.evaluate.plots import draw
 from pipelines.evaluate.population import WEEK_MIN, Incidents, Population
-from pipelines.evaluate.recordings import Recordings
-from pipelines.evaluate.velocity import Trace, evaluate
+from pipelines.evaluate.velocity import SIMULATED, Evaluated, Trace, Traces
 
 FIRST = simulated.FIRST_MIN
 
@@ -77,16 +78,30 @@ def test_the_busiest_week_is_shown_with_what_was_expected_and_told() -> None:
     )
 
 
+def test_detections_are_in_a_window_or_outside_and_probation_is_not_judged() -> None:
+    series = nab.Series(
+        "a", np.zeros(1000), np.datetime64("2026-01-05", "s") + np.arange(1000), ((300, 400), (500, 600))
+    )
+    found = detections(series, [10, 300, 350, 450])
+    assert (found.inside, found.outside, found.met, found.judged) == ([300, 350], [450], 1, 3)
+
+
 def test_every_part_of_a_run_has_its_picture_and_what_was_not_run_has_none(tmp_path: Path) -> None:
-    fleet = simulated.Fleet(projects=3, weeks=2, warm_weeks=1, least_rate=0.05)
+    at = WEEK_MIN
+    one = trace(counted(1, 3), [(0, at + 60, 20), (1, at + 120, 20)], [(0, at + 90, 9.0), (1, at + 600, 9.0)])
     times = np.datetime64("2026-01-05", "s") + np.arange(600) * 300
-    values = np.where((np.arange(600) > 299) & (np.arange(600) < 305), 50.0, 1.0)
-    series = nab.Series("made.csv", values, times, ((300, 320),))
-    commits = {"mine commits": FIRST + np.arange(0, 20 * WEEK_MIN, 720)}
-    both = evaluate(Recordings(commits, (series,), ()), told=lambda _: None, seeds=(1,), fleet=fleet)
+    series = nab.Series("made.csv", np.ones(600), times, ((300, 320),))
+    judged = {f"{part}.{name}": 0.5 for part in ("real", "sim") for name in ("false_alarms_per_day", "recall")}
+    simulated_fleet = asdict(simulated.Fleet())
+    setup = {"alpha": 1e-4, "simulated": simulated_fleet, "real": {"series": {"mine": 1, "yours": 2}}}
+    both = Traces((one, one), (one,), (series,), ([305, 500],))
+    figures = {**judged, SIMULATED: 0.5}
+    drawn = draw(tmp_path / "both", Evaluated(figures, {"rolling_mean_3x": judged}, setup, both))
     names = ["week.png", "operating-curve.png", "recall-by-rate.png", "benchmark.png"]
-    drawn = draw(tmp_path / "both", both)
     assert [path.name for path in drawn] == names
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
-    alone = evaluate(Recordings({}, (series,), ()), told=lambda _: None, seeds=(1,), fleet=fleet)
-    assert [path.name for path in draw(tmp_path / "alone", alone)] == names[1:]
+    alone = Evaluated(figures, {"rolling_mean_3x": judged}, setup, Traces((), (one,), (), ()))
+    assert [path.name for path in draw(tmp_path / "alone", alone)] == names[1:3]
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match=r"--plots .*file: cannot be written"):
+        draw(tmp_path / "file", alone)
