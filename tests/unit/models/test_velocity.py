@@ -280,7 +280,8 @@ def test_a_busy_new_project_is_known_within_its_first_hours() -> None:
 @given(st.integers(1, 2_000), st.floats(1e-6, 1e4))
 def test_the_tail_is_a_probability_that_falls_with_the_count(observed: int, expected: float) -> None:
     here, more = float(tail(observed, expected)), float(tail(observed + 1, expected))
-    assert 0 <= more <= here <= 1
+    assert 0 <= more <= here * (1 + 1e-12)  # of the last bits, near 1
+    assert here <= 1
 
 
 def test_the_tail_is_the_sum_of_a_negative_binomial() -> None:
