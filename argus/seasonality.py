@@ -53,6 +53,7 @@ def seasonality(settings: Settings, now: datetime) -> Report:
     found = histories(records(settings, FAILURE_VELOCITY, deadline_s=READ_S), history_from(now_ms))
     fitted, left_out = fits(found, now_ms, default=settings.time_zone, zones=settings.time_zones)
     _write(settings, fitted, now_ms)
+    log.info("seasons written", fitted=len(fitted), left_out=len(left_out))
     return Report([Fitted(one.project, one.zone, one.errors.fit, one.errors.week_before) for one in fitted], left_out)
 
 

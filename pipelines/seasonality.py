@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -78,14 +79,16 @@ def hourly(minutes: Minutes, zone: str, now_ms: int) -> Hourly | str:
     return Hourly(np.arange(first, last) * HOUR_MS - ahead_ms, failing)
 
 
-def fit(project: str, zone: str, hours: Hourly, now_ms: int) -> Seasonality | str:
+def fit(project: str, zone: str, hours: Hourly, now_ms: int, *, limit_s: float = FIT_S) -> Seasonality | str:
     """The seasons of a project as of `now_ms`; or why Prophet found none. The same hours give the same answer.
 
-    Fitted twice: without the last day, on which it is then judged, and with it.
+    Fitted twice, each within `limit_s`: without the last day, on which it is then judged, and with it.
     """
     try:
-        judged = _expected(_fitted(hours, zone, before=DAY_HOURS, samples=0), hours.starts_ms[-DAY_HOURS:], zone)
-        model = _fitted(hours, zone, before=0, samples=SAMPLES)
+        judged = _expected(
+            _fitted(hours, zone, limit_s, before=DAY_HOURS, samples=0), hours.starts_ms[-DAY_HOURS:], zone
+        )
+        model = _fitted(hours, zone, limit_s, before=0, samples=SAMPLES)
         week = _predicted(model, hours.starts_ms[-1] + HOUR_MS * np.arange(1, WEEK_HOURS + 1), zone)
     except (
         RuntimeError,
@@ -130,7 +133,7 @@ def _prophet() -> "type[Prophet]":
     return Prophet
 
 
-def _fitted(hours: Hourly, zone: str, *, before: int, samples: int) -> "Prophet":
+def _fitted(hours: Hourly, zone: str, limit_s: float, *, before: int, samples: int) -> "Prophet":
     """A fit on all but the last `before` hours."""
     import pandas as pd
 
@@ -139,9 +142,9 @@ def _fitted(hours: Hourly, zone: str, *, before: int, samples: int) -> "Prophet"
         yearly_seasonality=False, weekly_seasonality=True, daily_seasonality=True, interval_width=BAND,
         uncertainty_samples=samples,
     )  # fmt: skip
-    model.fit(
-        pd.DataFrame({"ds": _local(hours.starts_ms[:end], zone), "y": hours.failing[:end]}), seed=SEED, timeout=FIT_S
-    )
+    counts = pd.DataFrame({"ds": _local(hours.starts_ms[:end], zone), "y": hours.failing[:end]})
+    with TemporaryDirectory() as scratch:  # cmdstan's own would keep every fit's files until we end
+        model.fit(counts, seed=SEED, timeout=limit_s, output_dir=scratch)
     return model
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -32,11 +33,21 @@ def run_in_child(
 
     Raises Unavailable when it fails, DeadlineExceeded when it takes hours. Its log lines go to our standard error.
     """
-    process = subprocess.Popen(
+    with TemporaryDirectory(prefix="argus-schedule-") as scratch:  # who is killed leaves nothing there
+        return _watched(_started(job, now, {**environ, "TMPDIR": scratch}), job, stop, beat)
+
+
+def _started(job: str, now: datetime, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
         [sys.executable, "-m", "argus.schedule.child", job, now.isoformat()],
-        env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
+        env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
         preexec_fn=before_exec(signal.SIGKILL),
     )  # fmt: skip
+
+
+def _watched(
+    process: "subprocess.Popen[bytes]", job: str, stop: threading.Event, beat: Callable[[], None]
+) -> bytes | None:
     told: list[bytes] = []
     reader = threading.Thread(target=_read, args=(process, told), daemon=True)
     reader.start()

@@ -17,7 +17,7 @@ from contracts.settings import Settings
 from feature_store.metrics import counter
 from feature_store.probe import Heartbeat, probe
 
-LOOK_S = 30.0
+LOOK_S, AWAY_S = 30.0, 1.0  # between looks; the second while Postgres does not answer
 SILENCE_S = 120.0
 COMPLETED, FAILED = "completed", "failed"
 
@@ -88,7 +88,7 @@ class Scheduler:
                 return
             ledger.completed()
             self._runs.labels(job, COMPLETED).inc()
-            log.info("scheduled job completed", job=job, did=did.decode())
+            log.info("scheduled job completed", job=job)
 
 
 def schedule(settings: Settings, stop: threading.Event, now: Callable[[], datetime], run: Run) -> None:
@@ -101,7 +101,7 @@ def schedule(settings: Settings, stop: threading.Event, now: Callable[[], dateti
         log.info("started", process="schedule", namespace=settings.namespace, probe_port=port)
         while not stop.is_set():
             scheduler.turn(stop)
-            stop.wait(LOOK_S)
+            stop.wait(AWAY_S if scheduler.unready() else LOOK_S)
         log.info("stopped", process="schedule")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
@@ -26,7 +28,7 @@ from feature_store.migrate import migrate
 from feature_store.seasonality import read, write
 from gateway.tenants import Tenants
 from tests.conftest import Stack
-from tests.stack.flow import Flow, flow
+from tests.stack.flow import Flow, eventually, flow, free_port
 
 NIGHT = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -171,6 +173,33 @@ def test_once_fits_the_busy_projects_of_a_namespace_and_says_why_others_are_left
     assert (row.zone, len(row.weekly), len(row.daily), len(row.forecast)) == ("Asia/Tokyo", 7, 24, 24)
     assert row.errors.fit < 1
     assert completed >= now - timedelta(minutes=1)
+
+
+def test_the_process_makes_up_for_a_missed_night_and_ends_when_told(stack: Stack, forgotten: Flow) -> None:
+    with connected(forgotten) as connection:
+        connection.execute("INSERT INTO schedule_run (job, since) VALUES (%s, now() - interval '2 days')", [JOB])
+    port = free_port()
+    environ = stack.environment(forgotten.settings.namespace) | {"ARGUS_METRICS_PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "-m", "argus", "schedule"], env=environ, stderr=subprocess.PIPE)
+    try:
+        done = f'{RUNS}{{job="{JOB}",outcome="{COMPLETED}"}} 1.0'
+        eventually("the missed night is made up for", lambda: done in asked(port, "metrics"), deadline_s=60)
+        assert asked(port, "readyz") == asked(port, "healthz") == "ok\n"
+        process.send_signal(signal.SIGTERM)
+        _, lines = process.communicate(timeout=10)
+    finally:
+        process.kill()
+        process.communicate()
+    events = [json.loads(line)["event"] for line in lines.splitlines()]
+    assert (process.returncode, events[0], events[-1]) == (0, "started", "stopped")
+    assert events.count("scheduled job completed") == 1
+
+
+def asked(port: int, path: str) -> str:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/{path}", timeout=5).text
+    except httpx.TransportError:
+        return ""
 
 
 def seasons(project: str, as_of: datetime) -> Seasonality:

@@ -85,6 +85,9 @@ def test_a_fit_finds_the_working_day_of_the_zone_and_is_judged_on_a_day_it_had_n
     random.seed(2)
     np.random.seed(2)
     assert fit("acme/app", "Asia/Tokyo", hours, NOW_MS) == found, "whatever was drawn before"
+    late = fit("acme/app", "Asia/Tokyo", hours, NOW_MS, limit_s=1e-3)
+    assert isinstance(late, str)
+    assert late.startswith("no fit: TimeoutError")
 
 
 @dataclass(frozen=True)
