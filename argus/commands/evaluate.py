@@ -30,7 +30,7 @@ def evaluate(
     try:
         recorded = find(data)
         for line in recorded.told:
-            tell(f"left out: {line}")
+            tell(f"not judged: {line}")
         found = judged(recorded, told=tell, seeds=SEEDS, fleet=Fleet())
         measured = report.Measured(name, found.figures, found.against, found.setup)
         report.checked(measured, promised(recorded, found))

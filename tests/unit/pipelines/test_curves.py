@@ -49,16 +49,11 @@ def test_the_curve_has_a_point_for_each_threshold() -> None:
 def test_incidents_are_counted_by_the_rate_of_their_series() -> None:
     at = WEEK_MIN
     counts = counted(1, 60, weeks=8)  # 49 days are judged of both: a budget of four false alarms
-    scores = [
-        (0, at + 100, 9.0),
-        (0, at + 3000, 1.0),
-        (1, at + 100, 9.0),
-        *((1, at + 5000 + 60 * n, 2.0) for n in range(9)),
-    ]
+    scores = [(0, at + 100, 9.0), (0, at + 3000, 1.0), *((1, at + 5000 + 60 * n, 2.0) for n in range(9))]
     one = trace(counts, [(1, at + 100, 20), (0, at + 100, 20), (0, at + 3000, 20)], scores)
     bands = recall_by_rate([one], [0.001, 0.1, 0.5, 10])
-    assert [(band.low, band.incidents, band.recall) for band in bands] == [(0.001, 2, 0.5), (0.5, 1, 1.0)]
-    assert all(band.least < band.recall <= band.most for band in bands)
+    assert [(band.low, band.incidents, band.recall) for band in bands] == [(0.001, 2, 0.5), (0.5, 1, 0.0)]
+    assert all(band.least <= band.recall < band.most for band in bands)
 
 
 def test_the_busiest_week_is_shown_with_what_was_expected_and_told() -> None:
