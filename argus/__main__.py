@@ -17,6 +17,7 @@ from argus.commands import (
     insights,
     jobs,
     replay,
+    schedule,
     simulate,
     stack,
     tenants,
@@ -55,6 +56,7 @@ app.command("stop")(jobs.stop)
 app.command("online-writer")(writers.online_writer)
 app.command("history-writer")(writers.history_writer)
 app.command("migrate")(writers.migrate)
+app.command("schedule")(schedule.schedule)
 app.add_typer(features.app, name="features")
 app.add_typer(insights.app, name="insights")
 app.command("gateway")(gateway.gateway)

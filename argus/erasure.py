@@ -37,6 +37,8 @@ FORGOTTEN = (INSIGHTS,)
 BELIEVED_S = FRESH_S + 1
 """Gateways still believe a token for so long."""
 KEYS_AT_ONCE, ROWS_AT_ONCE = 1_000, 10_000
+TABLES = {**{view.table: "entity" for view in VIEWS}, "project_seasonality": "project"}
+"""The tables of values, and the column of each that has the project."""
 PASS_S, PASSES = 1.0, 10
 """The writers take tombstones within this; what they wrote until then is found by the next pass."""
 STORE_TIMEOUT_S = 30.0
@@ -76,7 +78,7 @@ def erase(
     sleep(BELIEVED_S)
     topics = list(_from_topics(settings, tenant, now, deadline_s))
     stores = {"Valkey": partial(_from_valkey, settings, tenant)}
-    stores |= {f"Postgres {view.table}": partial(_from_table, settings, tenant, view.table) for view in VIEWS}
+    stores |= {f"Postgres {table}": partial(_from_table, settings, tenant, table) for table in TABLES}
     removed = Counter(dict.fromkeys(stores, 0))
     for _ in range(PASSES):
         found = {store: take() for store, take in stores.items()}
@@ -186,8 +188,8 @@ def _from_valkey(settings: Settings, tenant: str) -> int:
 def _from_table(settings: Settings, tenant: str, table: str) -> int:
     """How many rows there were; some at a time, so that nobody waits for all of them."""
     step = sql.SQL(
-        "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE starts_with(entity, %s) LIMIT %s))"
-    ).format(table=sql.Identifier(table))
+        "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE starts_with({whose}, %s) LIMIT %s))"
+    ).format(table=sql.Identifier(table), whose=sql.Identifier(TABLES[table]))
     connection = postgres_connection(settings.postgres.get_secret_value(), settings.namespace, timeout_s=5)
     gone = 0
     try:

@@ -14,7 +14,7 @@ import numpy as np
 from argus.stack.ports import LOOPBACK, chosen
 from benchmarks.incidents_fold import fold_cost
 from benchmarks.observed import until
-from benchmarks.private import Private, memory_mb, private_stack
+from benchmarks.private import memory_mb, private_stack
 from benchmarks.report import Measured, checked
 from benchmarks.running import Running, running
 from contracts.errors import Unavailable
@@ -45,7 +45,7 @@ def measure(*, scale: float, told: Callable[[str], None]) -> Measured:
         with running(stack.data, settings) as one:
             one.start_writer("gateway")
             fires = _Fires(one, scale)
-            with _looking_on(one, stack, fires) as crowd:
+            with _looking_on(one, fires) as crowd:
                 fires.light(told)
                 grown_mb = crowd.memory_mb() - crowd.before_mb
                 seen = crowd.events()
@@ -148,10 +148,9 @@ class _Fires:
         self._sender.produce(sent.topic, sent.value, sent.key, headers=sent.headers, on_delivery=acknowledged)
 
     def _ticks(self, at_ms: int) -> None:
+        name, headers = RUNS.named(self._settings.namespace), tick_headers(at_ms)
         for partition in range(self._settings.partitions):
-            self._sender.produce(
-                RUNS.named(self._settings.namespace), b"", None, partition, headers=tick_headers(at_ms)
-            )
+            self._sender.produce(name, b"", None, partition, headers=headers)
 
 
 class _Crowd:
@@ -206,7 +205,7 @@ class _Crowd:
 
 
 @contextmanager
-def _looking_on(one: Running, stack: Private, fires: _Fires) -> Iterator[_Crowd]:
+def _looking_on(one: Running, fires: _Fires) -> Iterator[_Crowd]:
     """A thousand viewers at the gateway, and a reader of the topic."""
     address, pid = one.settings.gateway, one.writer_pid("gateway")
     until("the gateway is ready", lambda: _answers(address), deadline_s=60)

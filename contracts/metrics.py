@@ -51,6 +51,9 @@ VIEWERS = Metric("argus_insight_viewers", "gauge", (), "streams of insights that
 VIEWERS_DROPPED = Metric(
     "argus_insight_viewers_dropped_total", "counter", (), "streams ended because their reader did not keep up"
 )
+SCHEDULED_RUNS = Metric(
+    "argus_scheduled_runs_total", "counter", ("job", "outcome"), "runs of the scheduler's jobs: completed or failed"
+)
 CHILD_RESTARTS = Metric("argus_child_restarts_total", "counter", ("child",), "children of the supervisor started again")
 CHILD_UP = Metric("argus_child_up", "gauge", ("child",), "1 while the child runs and answers")
 JOB_UP = Metric("argus_job_up", "gauge", ("job",), "1 while Flink says RUNNING")

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     time_zones: Zones = Field(
         {}, description='JSON: tenants and projects that live by the hours of another: {"acme": "Asia/Tokyo"}'
     )
+    seasonality_at: str = Field(
+        "02:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="when the seasons of busy projects are fitted every night, HH:MM in UTC",
+    )  # fmt: skip
     partitions: int = Field(4, ge=1, le=1024, description="partitions of each topic when it is created")
     replication: int = Field(1, ge=1, le=5, description="replicas of each topic when it is created")
     parallelism: int = Field(1, ge=1, le=1024, description="parallelism of a submitted job")

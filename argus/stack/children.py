@@ -23,7 +23,8 @@ from contracts.settings import Settings
 from feature_store.migrate import migrate
 
 PORTS = ("kafka", "kafka_controller", "valkey", "postgres", "flink", "flink_rpc", "flink_jobmanager_metrics",
-         "flink_taskmanager_metrics", "online_writer", "history_writer", "gateway", "supervisor")  # fmt: skip
+         "flink_taskmanager_metrics", "online_writer", "history_writer", "gateway", "schedule",
+         "supervisor")  # fmt: skip
 """Names of the ports that a stack remembers."""
 
 JOBS_NEED = ("jobmanager", "topics")
@@ -79,6 +80,7 @@ def table(data: Path, known: Known, settings: Settings, account: Account) -> Tab
         ours(data, "online-writer", ports["online_writer"], after=("topics", "valkey")),
         ours(data, "history-writer", ports["history_writer"], after=("topics", "migrations")),
         ours(data, "gateway", ports["gateway"], after=("topics", "valkey")),
+        ours(data, "schedule", ports["schedule"], after=("topics", "migrations")),
     )
     steps = (
         Step("topics", partial(_ensure_topics, settings), after=("kafka",)),

@@ -79,13 +79,31 @@ def judge(population: Population, scores: Scores, threshold: float) -> Judged:
 
 def best(population: Population, scores: Scores, most_false_per_day: float) -> Judged:
     """The figures at the threshold that finds the most incidents within a budget of false alarms."""
-    found = Judged(0.0, 0.0, float("nan"))
+    return judge(population, scores, best_threshold(population, scores, most_false_per_day))
+
+
+def best_threshold(population: Population, scores: Scores, most_false_per_day: float) -> float:
+    """The threshold that finds the most incidents within a budget of false alarms; infinite when none finds any."""
+    threshold, recall = float("inf"), 0.0
     for share in np.unique(np.geomspace(1e-6, 1, THRESHOLDS)):
-        tried = judge(population, scores, float(np.quantile(scores.score, 1 - share, method="lower")))
-        if tried.false_per_day > 2 * most_false_per_day:
+        tried = float(np.quantile(scores.score, 1 - share, method="lower")) if len(scores.score) else float("inf")
+        found = judge(population, scores, tried)
+        if found.false_per_day > 2 * most_false_per_day:
             break
-        if tried.false_per_day <= most_false_per_day and tried.recall > found.recall:
-            found = tried
+        if found.false_per_day <= most_false_per_day and found.recall > recall:
+            threshold, recall = tried, found.recall
+    return threshold
+
+
+def incidents_found(population: Population, scores: Scores, threshold: float) -> NDArray[np.bool_]:
+    """Of each incident, in the order of series and start, whether it is found."""
+    _, wait = _found(population.incidents, *alarms(scores, threshold))
+    return wait >= 0
+
+
+def alarms_true(population: Population, scores: Scores, threshold: float) -> NDArray[np.bool_]:
+    """Of each alarm whether it found an incident."""
+    found, _ = _found(population.incidents, *alarms(scores, threshold))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Real arrivals: the commits of OpenStack and Qt by minute, and incidents laid over them.
+"""Real arrivals: the commits of projects by minute, and incidents laid over them.
 
 A series is a project's commits, or those of them that brought a bug, in the 20 consecutive weeks that hold the most.
 Commits are no failing runs, but people at work: hours, weekends, holidays and bursts that nobody drew. Every alarm on
@@ -6,8 +6,10 @@ them counts as false, though some are real bursts of merges.
 """
 
 import csv
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +17,33 @@ from numpy.typing import NDArray
 from contracts.errors import Misconfigured
 from pipelines.evaluate.population import WEEK_MIN, Incidents, Population
 
-PROJECTS = ("openstack", "qt")
 WEEKS, WARM_WEEKS = 20, 12
 INCIDENT_MIN, INCIDENT_RATE = 20, 0.4  # minutes, and failing runs a minute above what is there
 INCIDENT_EVERY_MIN = 2880
 MONDAY = 4 * 1440  # minutes from the epoch, a Thursday, to the first Monday
+SUFFIX = "_k_feature"  # the end of the published files' names
+LATEST_S = 4_102_444_800  # 2100-01-01: what lies beyond are no seconds
+COLUMNS = ("date", "bug")
 
 
-def read(data: Path) -> dict[str, NDArray[np.int64]]:
-    """Minutes since the epoch of each series' arrivals, sorted, by name.
+def read(path: Path) -> dict[str, NDArray[np.int64]]:
+    """Minutes since the epoch of the arrivals of the two series of a file (CSV or JSONL), sorted, by name.
 
-    Raises Misconfigured when the folder or a file is missing, or is of another form.
+    A file none of whose commits brought a bug has one. Raises Misconfigured, naming file, line and column, when it is
+    of another form or holds less than 20 weeks.
     """
-    series = {}
-    for project in PROJECTS:
-        path = data / "jit" / f"{project}_k_feature.csv"
-        commits = np.array(sorted(_commits(path)), np.int64).reshape(-1, 2)
-        if len(commits) == 0:
-            raise Misconfigured(f"{path}: holds no commits")
-        if commits[-1, 0] - commits[0, 0] < WEEKS * WEEK_MIN:
-            raise Misconfigured(f"{path}: holds less than {WEEKS} weeks of commits")
-        series[f"{project} commits"] = commits[:, 0]
-        series[f"{project} buggy commits"] = commits[commits[:, 1] == 1, 0]
-    return series
+    project = path.stem.removesuffix(SUFFIX)
+    commits = np.array(sorted(_commits(path)), np.int64).reshape(-1, 2)
+    if len(commits) == 0:
+        raise Misconfigured(f"{path}: holds no commits")
+    weeks = (commits[-1, 0] - commits[0, 0]) / WEEK_MIN
+    if weeks < WEEKS:
+        raise Misconfigured(
+            f"{path}: holds {weeks:.1f} weeks of commits by the column date, less than {WEEKS} weeks: "
+            f"{WARM_WEEKS} teach, {WEEKS - WARM_WEEKS} are judged"
+        )
+    series = {f"{project} commits": commits[:, 0], f"{project} buggy commits": commits[commits[:, 1] == 1, 0]}
+    return {name: minutes for name, minutes in series.items() if len(minutes)}
 
 
 def densest(minutes: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
@@ -50,7 +56,7 @@ def densest(minutes: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
     return first, np.bincount(inside, minlength=WEEKS * WEEK_MIN)
 
 
-def quiet(series: dict[str, NDArray[np.int64]]) -> Population:
+def quiet(series: Mapping[str, NDArray[np.int64]]) -> Population:
     """The series side by side as they are, without an incident: all begin on a Monday, which one does not matter."""
     found = [densest(minutes) for minutes in series.values()]
     none = np.empty(0, np.int64)
@@ -74,19 +80,32 @@ def burning(population: Population, seed: int) -> Population:
 
 def _commits(path: Path) -> Iterator[tuple[int, int]]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.DictReader(file), 2):
-                yield _commit(path, number, row)
-    except (OSError, UnicodeDecodeError, csv.Error) as told:
-        raise Misconfigured(f"{path}: cannot be read as CSV ({told}); --data is the folder that holds jit/") from told
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = (
+                enumerate(map(json.loads, file), 1) if path.suffix == ".jsonl" else enumerate(csv.DictReader(file), 2)
+            )
+            for number, row in rows:
+                yield _commit(f"{path}, line {number}", row)
+    except (OSError, ValueError, RecursionError, csv.Error) as told:
+        raise Misconfigured(f"{path}: cannot be read as {path.suffix[1:].upper()} ({told})") from told
 
 
-def _commit(path: Path, number: int, row: dict[str, str]) -> tuple[int, int]:
+def _commit(where: str, row: Mapping[str, Any]) -> tuple[int, int]:
     """Minute since the epoch, and whether it brought a bug."""
-    missing = [name for name in ("date", "bug") if row.get(name) is None]
-    if missing:
-        raise Misconfigured(f"{path}, line {number}: has no {' and no '.join(missing)}")
+    if not isinstance(row, dict):
+        raise Misconfigured(f"{where}: is no object with {' and '.join(COLUMNS)}")
+    if missing := [name for name in COLUMNS if row.get(name) is None]:
+        raise Misconfigured(f"{where}: has no {' and no '.join(missing)}")
+    date, bug = (_number(where, name, row[name]) for name in COLUMNS)
+    if not 0 <= date < LATEST_S:
+        raise Misconfigured(f"{where}: date {row['date']!r} is no time in seconds since 1970")
+    if bug not in (0, 1):
+        raise Misconfigured(f"{where}: bug {row['bug']!r} is neither 0 nor 1")
+    return int(date) // 60, int(bug)
+
+
+def _number(where: str, name: str, value: Any) -> float:
     try:
-        return int(row["date"]) // 60, int(float(row["bug"]))
-    except ValueError as told:
-        raise Misconfigured(f"{path}, line {number}: date and bug are numbers ({told})") from told
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as told:
+        raise Misconfigured(f"{where}: {name} {str(value)[:80]!r} is no number") from told

@@ -41,13 +41,14 @@ def pooled(counts: NDArray[np.int64], first: int, zone: str = "UTC") -> Fleet:
 class Told:
     """Every minute (row) and series (column) of which a window may fire, by its count and ratio, in order of time.
 
-    `p` is the least of such windows, `opens` whether an incident opens.
+    `p` is the least of such windows, `opens` whether an incident opens. `expected` has every minute (row) and series.
     """
 
     minute: NDArray[np.int64]
     series: NDArray[np.int64]
     p: NDArray[np.float64]
     opens: NDArray[np.bool_]
+    expected: NDArray[np.float32]
 
 
 def scores(population: Population, fleet: Fleet, zone: str = "UTC", rule: Rule = RULE) -> Scores:
@@ -69,7 +70,8 @@ def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, ru
     opened, fired = np.full(many, -1), np.full(many, -(10**9))
     base = np.full(many, fleet.rate * profile[cells[0]])
     expected = np.tile(base * level(observed, explained), (SPAN, 1))
-    told = [Told(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, bool))]
+    before = np.empty((minutes, many), np.float32)
+    told = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, bool))]
     for at in range(minutes):
         cell = cells[at]
         if at and cell != cells[at - 1]:
@@ -77,7 +79,7 @@ def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, ru
             lengths[cell] *= WEEK_KEPT
             mean = project_mean(sums.sum(axis=0), lengths.sum(), fleet.rate)
             base = hourly_rate(sums[cell], lengths[cell], mean * profile[cell])
-        now = expected[at % SPAN] = base * level(observed, explained)
+        now = before[at] = expected[at % SPAN] = base * level(observed, explained)
         if any_eligible[at]:
             series = np.flatnonzero(eligible[at])
             p, fire = _judged(at, series, counts, expected, rule)
@@ -87,7 +89,7 @@ def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, ru
             opened[series[opens]] = at
             fired[series[fire]] = at
             may = p < 1
-            told.append(Told(np.full(int(may.sum()), at), series[may], p[may], opens[may]))
+            told.append((np.full(int(may.sum()), at), series[may], p[may], opens[may]))
         level_frozen, hour_frozen = frozen(at - opened, rule)
         recent = taught(counts[at], now, (fired == at) & level_frozen)
         hourly = taught(counts[at], now, (fired == at) & hour_frozen)
@@ -95,7 +97,8 @@ def follow(counts: NDArray[np.int64], cells: NDArray[np.int64], fleet: Fleet, ru
         lengths[cell] += 1
         observed = LEVEL_KEPT * observed + (1 - LEVEL_KEPT) * recent
         explained = LEVEL_KEPT * explained + (1 - LEVEL_KEPT) * base
-    return Told(*(np.concatenate([getattr(one, name) for one in told]) for name in ("minute", "series", "p", "opens")))
+    minute, which, least, opens = (np.concatenate(parts) for parts in zip(*told, strict=True))
+    return Told(minute, which, least, opens, before)
 
 
 def _judged(

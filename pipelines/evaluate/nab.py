@@ -7,30 +7,42 @@ more the earlier it is, one outside costs .11 as it lies farther behind a window
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import Misconfigured
+from models.hours import CELLS
 
 FALSE_WEIGHT = 0.11
 PROBATION_SHARE, PROBATION_MOST = 0.15, 750
 GAUSSIAN_WINDOW, GAUSSIAN_STEP, GAUSSIAN_ALPHA = 6400, 100, 1e-12
+MOST = 1e12  # a value as a count stays far within 64 bits
+THURSDAY = 72  # the hour of the week at which the epoch begins
 FAR = 3.0  # window lengths behind a window from which on a false detection costs all it can
+
+
+Labels = Mapping[str, list[list[str]]]
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values in their order, the hour of the week (0 is Monday 00:00) of each, and anomalous windows [first, last]."""
+    """Values in their order, when each was (UTC, whole seconds), and anomalous windows [first, last] of positions."""
 
     name: str
     values: NDArray[np.float64]
-    hours: NDArray[np.int64]
+    times: NDArray[np.datetime64]
     windows: tuple[tuple[int, int], ...]
+
+    @property
+    def hours(self) -> NDArray[np.int64]:
+        """The hour of the week of each value; 0 is Monday 00:00."""
+        since_monday: NDArray[np.int64] = self.times.astype("datetime64[h]").astype(np.int64) + THURSDAY
+        return since_monday % CELLS
 
     @property
     def probation(self) -> int:
@@ -38,20 +50,39 @@ class Series:
         return min(int(PROBATION_SHARE * len(self.values)), PROBATION_MOST)
 
 
-def read(data: Path) -> list[Series]:
-    """Every series of `data`/nab that has a label.
+def read_labels(path: Path) -> Labels:
+    """The windows of each file, by its path below the labels or below data/ beside them.
 
-    Raises Misconfigured when the folder or a file is missing, or is of another form.
+    Raises Misconfigured when it is not {"file.csv": [["2014-04-10 16:00:00", "2014-04-12 09:00:00"]]}.
     """
-    folder = data / "nab"
     try:
-        labels = json.loads((folder / "combined_windows.json").read_text())
-        series = [_series(folder, name, labels[name]) for name in sorted(labels) if (folder / "data" / name).exists()]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as told:
-        raise Misconfigured(f"{folder}: is not the Numenta Anomaly Benchmark ({told!r})") from told
-    if not any(one.windows for one in series):
-        raise Misconfigured(f"{folder}: is not the Numenta Anomaly Benchmark (no series with an anomaly)")
-    return series
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as bad:
+        raise Misconfigured(f"{path}: cannot be read as JSON ({bad})") from bad
+    wanted = f'{path}: labels are an object of windows by file, as {{"a.csv": [["<first time>", "<last time>"]]}}'
+    if not isinstance(told, dict):
+        raise Misconfigured(wanted)
+    for name, windows in told.items():
+        for window in windows if isinstance(windows, list) else [None]:
+            if not (isinstance(window, list) and len(window) == 2 and all(isinstance(time, str) for time in window)):
+                raise Misconfigured(f"{wanted}; {name!r} has {str(window)[:80]}")
+    return told
+
+
+def read(path: Path, name: str, windows: Sequence[Sequence[str]]) -> Series:
+    """One series. Raises Misconfigured, naming file, line and column, when it is of another form."""
+    times, values = [], []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            for number, row in enumerate(csv.DictReader(file), 2):
+                times.append(_time(f"{path}, line {number}: timestamp", row.get("timestamp")))
+                values.append(_value(f"{path}, line {number}: value", row.get("value")))
+    except (OSError, UnicodeDecodeError, csv.Error) as told:
+        raise Misconfigured(f"{path}: cannot be read as CSV ({told})") from told
+    if not values:
+        raise Misconfigured(f"{path}: holds no values")
+    at = np.array(times, "datetime64[s]")
+    return Series(name, np.array(values), at, tuple(sorted(_window(path, at, window) for window in windows)))
 
 
 def standard(series: Sequence[Series], detections: Sequence[Sequence[int]]) -> float:
@@ -111,16 +142,29 @@ def _worth(position: float) -> float:
     return -1.0 if position > FAR else 2 / (1 + math.exp(5 * position)) - 1
 
 
-def _series(folder: Path, name: str, labels: list[list[str]]) -> Series:
-    with (folder / "data" / name).open(newline="") as file:
-        rows = [(datetime.fromisoformat(row["timestamp"]), float(row["value"])) for row in csv.DictReader(file)]
-    windows = []
-    for start, end in labels:
-        inside = [
-            at
-            for at, (time, _) in enumerate(rows)
-            if datetime.fromisoformat(start) <= time <= datetime.fromisoformat(end)
-        ]
-        windows.append((inside[0], inside[-1]))
-    hours = np.array([time.weekday() * 24 + time.hour for time, _ in rows])
-    return Series(name, np.array([value for _, value in rows]), hours, tuple(sorted(windows)))
+def _window(path: Path, times: NDArray[np.datetime64], window: Sequence[str]) -> tuple[int, int]:
+    """Positions of the first and the last value in a labelled window."""
+    first, last = (np.datetime64(_time(f"{path}: its label", time), "s") for time in window)
+    inside = np.flatnonzero((times >= first) & (times <= last))
+    if not len(inside):
+        raise Misconfigured(f"{path}: no timestamp lies in its labelled window {window[0]} to {window[1]}")
+    return int(inside[0]), int(inside[-1])
+
+
+def _time(where: str, told: str | None) -> datetime:
+    """In UTC, without a zone; what names none is taken as UTC."""
+    try:
+        time = datetime.fromisoformat(told or "")
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except (ValueError, OverflowError) as bad:
+        raise Misconfigured(f"{where} {told!r} is no time such as 2014-04-10 07:15:00") from bad
+
+
+def _value(where: str, told: str | None) -> float:
+    try:
+        value = float(told or "")
+    except ValueError as bad:
+        raise Misconfigured(f"{where} {told!r} is no number") from bad
+    if not abs(value) <= MOST:
+        raise Misconfigured(f"{where} {told!r} is not between -{MOST:g} and {MOST:g}")
+    return value

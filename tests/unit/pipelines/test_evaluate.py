@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from argus.__main__ import app
-from contracts.errors import Misconfigured
 from models.hours import hours_of_week
 from models.velocity import Fleet, begin, count, decide, fires, score
 from pipelines.evaluate import arrivals, many, nab, simulated
 from pipelines.evaluate.alarms import Scores, alarms, apart, best, dense, judge
 from pipelines.evaluate.comparators import COMPARATORS, INFINITE, ears_c2, rolling_ratio, seasonal_z, three_sigma
 from pipelines.evaluate.population import WEEK_MIN, Incidents, Population, side_by_side
+from pipelines.evaluate.recordings import find
 
 FIRST = simulated.FIRST_MIN
 SMALL = simulated.Fleet(projects=4, weeks=3, warm_weeks=2)
@@ -156,19 +154,18 @@ def test_the_simulator_gives_the_same_fleet_for_a_seed_and_its_incidents_are_the
     assert np.mean(inside) > 0.3
 
 
-def jit(folder: Path, rows: str, *, head: str = "date,bug") -> Path:
-    """A folder of recorded histories with these rows in both files."""
-    (folder / "jit").mkdir(parents=True)
-    for project in arrivals.PROJECTS:
-        (folder / "jit" / f"{project}_k_feature.csv").write_text(f"{head}\n{rows}")
-    return folder
+def commits(path: Path, rows: str, *, head: str = "date,bug") -> Path:
+    """A file of commits with these rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{head}\n{rows}" if path.suffix == ".csv" else rows)
+    return path
 
 
 def test_the_densest_weeks_are_found_and_begin_on_a_monday(tmp_path: Path) -> None:
     start = FIRST * 60
     rows = [f"{start + week * 604_800 + 90},{week % 2}" for week in range(40) for _ in range(1 + (week >= 15))]
-    read = arrivals.read(jit(tmp_path, "\n".join(rows)))
-    assert list(read) == ["openstack commits", "openstack buggy commits", "qt commits", "qt buggy commits"]
+    read = arrivals.read(commits(tmp_path / "qt_k_feature.csv", "\n".join(rows)))
+    assert list(read) == ["qt commits", "qt buggy commits"]
     first, counts = arrivals.densest(read["qt commits"])
     assert (first - FIRST) // WEEK_MIN == 15
     assert (len(counts), counts.sum(), counts[1]) == (20 * WEEK_MIN, 40, 2)
@@ -182,30 +179,14 @@ def test_incidents_are_laid_over_the_judged_weeks_alone() -> None:
     assert burning.counts.sum() == pytest.approx(56 * 8, rel=0.2)
 
 
-@pytest.mark.parametrize(
-    ("head", "rows", "told"),
-    [
-        ("date,other", "1,2", "line 2: has no bug"),
-        ("date,bug", "soon,1", "line 2: date and bug are numbers"),
-        ("date,bug", "", "holds no commits"),
-        ("date,bug", "1000000,0\n2000000,1", "less than 20 weeks"),
-    ],
-)
-def test_a_folder_of_another_form_is_refused_by_name(tmp_path: Path, head: str, rows: str, told: str) -> None:
-    with pytest.raises(Misconfigured, match=told):
-        arrivals.read(jit(tmp_path, rows, head=head))
-
-
-def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["evaluate", "velocity", "--data", str(tmp_path / "none"), "--json"])
-    assert result.exit_code == 1
-    assert "openstack_k_feature.csv: cannot be read" in result.output
-    assert "Traceback" not in result.output
+def minutes(many: int) -> np.ndarray:
+    """So many minutes from a Monday on."""
+    return np.datetime64("2026-01-05T00:00:00") + np.arange(many) * np.timedelta64(60, "s")
 
 
 def nab_series(*windows: tuple[int, int], values: int = 1000) -> nab.Series:
     """A silent series with these anomalous windows."""
-    return nab.Series("made", np.zeros(values), np.zeros(values, np.int64), windows)
+    return nab.Series("made", np.zeros(values), minutes(values), windows)
 
 
 def test_the_standard_score_has_its_fixed_points() -> None:
@@ -223,24 +204,17 @@ def test_the_standard_score_has_its_fixed_points() -> None:
 def test_a_windowed_gaussian_finds_a_jump_after_noise() -> None:
     values = np.sin(np.arange(500.0))
     values[400] = 50
-    found = nab.windowed_gaussian(nab.Series("made", values, np.zeros(500, np.int64), ()))
+    found = nab.windowed_gaussian(nab.Series("made", values, minutes(500), ()))
     assert [at for at in found if at > 2] == [400]
 
 
 def test_the_scorer_gives_a_windowed_gaussian_what_is_published_for_it(shared_data: Path) -> None:
-    series = nab.read(shared_data)
+    series = find(shared_data).benchmark
     assert len(series) == 18
     assert nab.standard(series, [nab.windowed_gaussian(one) for one in series]) == pytest.approx(10.8, abs=0.1)
 
 
-def test_a_folder_that_is_not_the_benchmark_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "nab").mkdir()
-    (tmp_path / "nab" / "combined_windows.json").write_text("[]")
-    with pytest.raises(Misconfigured, match="is not the Numenta Anomaly Benchmark"):
-        nab.read(tmp_path)
-
-
 def test_the_recorded_commits_are_mostly_silence(shared_data: Path) -> None:
-    quiet = arrivals.quiet(arrivals.read(shared_data))
+    quiet = arrivals.quiet(find(shared_data).commits)
     assert quiet.counts.shape == (20 * WEEK_MIN, 4)
     assert np.mean(quiet.counts == 0) > 0.98
