@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 
 from argus.stack.ports import LOOPBACK, chosen
+from benchmarks.faults.asking import ask
 from benchmarks.incidents_fold import fold_cost
 from benchmarks.observed import until
 from benchmarks.private import memory_mb, private_stack
@@ -31,6 +32,7 @@ PROJECTS, VIEWERS = 300, 1_000
 MEASURED_S, SETTLE_S, TICK_S = 60.0, 30.0, 1.0
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 TENANT, STREAM = "bench", "/api/v1/ai/insights/stream"
+EVENT = b"event:"
 
 
 def measure(*, scale: float, told: Callable[[str], None]) -> Measured:
@@ -47,6 +49,7 @@ def measure(*, scale: float, told: Callable[[str], None]) -> Measured:
             fires = _Fires(one, scale)
             with _looking_on(one, fires) as crowd:
                 fires.light(told)
+                until("everybody has seen all", lambda: crowd.events() >= len(fires.projects), deadline_s=SETTLE_S)
                 grown_mb = crowd.memory_mb() - crowd.before_mb
                 seen = crowd.events()
     on_topic, on_stream = (fires.delays_ms(read) for read in (fires.on_topic, fires.on_stream))
@@ -111,7 +114,7 @@ class _Fires:
                 self._send(project, f"before-{run}", "failure", now_ms - (before - run) * MINUTE_MS)
         self._sender.flush(30)
         lighting = sorted((self._chance.uniform(0, self._seconds), project) for project in self.projects)
-        told(f"{len(lighting)} projects catch fire within {self._seconds:.0f} s, by their {before + 1}th failing run")
+        told(f"{len(lighting)} projects catch fire within {self._seconds:.0f} s, each by failing run {before + 1}")
         began_s = next_tick_s = time.monotonic()
         ends_s = began_s + self._seconds + SETTLE_S
         while time.monotonic() < ends_s and (lighting or len(self.on_stream) < len(self.projects)):
@@ -164,10 +167,10 @@ class _Crowd:
         for one in self.sockets:
             one.sendall(request)
         for one in self.sockets:
-            if b" 200 " not in one.recv(4096):
-                raise Unavailable("the gateway refuses one who wants to look on")
+            if b" 200 " not in (said := one.recv(4096)):
+                raise Unavailable(f"the gateway refuses one who wants to look on: {said[:200]!r}")
         self.before_mb = self.memory_mb()
-        self._got = [0] * VIEWERS
+        self._got, self._cut = [0] * VIEWERS, [b""] * VIEWERS
         self._ends = threading.Event()
 
     def memory_mb(self) -> float:
@@ -190,7 +193,9 @@ class _Crowd:
             while not self._ends.is_set():
                 for key, _ in ready.select(0.1):
                     piece = self.sockets[key.data].recv(262_144)
-                    self._got[key.data] += piece.count(b"event:")
+                    seen = self._cut[key.data] + piece
+                    self._got[key.data] += seen.count(EVENT)
+                    self._cut[key.data] = seen[1 - len(EVENT) :]
                     if key.data == 0:
                         *lines, left = (left + piece).split(b"\n")
                         for line in lines:
@@ -208,10 +213,14 @@ class _Crowd:
 def _looking_on(one: Running, fires: _Fires) -> Iterator[_Crowd]:
     """A thousand viewers at the gateway, and a reader of the topic."""
     address, pid = one.settings.gateway, one.writer_pid("gateway")
-    until("the gateway is ready", lambda: _answers(address), deadline_s=60)
-    token = one.settings.admin_token
-    assert token is not None
-    crowd = _Crowd(pid, address, token.get_secret_value(), memory_mb(pid, "VmRSS"))
+    assert one.settings.admin_token is not None
+    token = one.settings.admin_token.get_secret_value()
+    until(
+        "the gateway has read the insights",
+        lambda: ask(address, "GET", "/api/v1/insights", token=token, timeout_s=5).status == 200,
+        deadline_s=60,
+    )
+    crowd = _Crowd(pid, address, token, memory_mb(pid, "VmRSS"))
     with ExitStack() as leaving:
         ends = threading.Event()
         topic = threading.Thread(target=_read_topic, args=(one, fires, ends))
@@ -236,15 +245,6 @@ def _read_topic(one: Running, fires: _Fires, ends: threading.Event) -> None:
                     fires.saw(fires.on_topic, decode(Insight, found.value()))
     finally:
         consumer.close()
-
-
-def _answers(address: str) -> bool:
-    host, _, port = address.partition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except OSError:
-        return False
-    return True
 
 
 def _now_ms() -> int:
