@@ -35,6 +35,7 @@ class SeriesExpectation(Struct, frozen=True):
     incident: Identifier | None = None
 
 
+@decoded
 class Expectation(Struct, frozen=True):
     """Both series of a project."""
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.faults.case import Outcome, run
+from benchmarks.faults.incidents import BURNING, SETTLED_HOURS, burning
 from benchmarks.faults.kills import FAULTS, FLINK, kill, restored, wait_recovered
-from benchmarks.observed import until, velocity_rows
+from benchmarks.observed import insights, until, velocity_rows
 from benchmarks.running import Running, running
+from contracts.insights import Expectation, Insight
 from contracts.jobs import JOBS
-from contracts.records import JobExecution
+from contracts.records import JobExecution, checked, decode
 from contracts.topics import RUNS, message
+from feature_store.connections import postgres_connection
 from feature_store.log import producer
 from tests.conftest import Stack
 
@@ -27,7 +30,7 @@ def replays(stack: Stack) -> Iterator[Running]:
 
 
 def killed(replays: Running, fault: str) -> Outcome:
-    return run(replays, fault, SEED, FAULTS.index(fault), print)
+    return run(replays, fault, SEED, FAULTS.index(fault), print, burning)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -37,6 +40,22 @@ def test_topic_keys_and_history_equal_the_reference_after_kill_9(replays: Runnin
     assert outcome.was_mid, f"{outcome.sent} of {outcome.events} events were sent at the kill"
     assert outcome.rows > 0
     assert fault not in FLINK or outcome.restored >= len(JOBS), "state came back from a checkpoint"
+
+
+def test_what_burned_meanwhile_was_told_and_what_is_expected_is_served(replays: Running) -> None:
+    """That insights are those of the reference, each with one set of bytes, is in every comparison above."""
+    settings = replays.settings
+    told = [decode(Insight, text.encode()) for text in insights(settings).values()]
+    opened = [one.project for one in told if one.state == "opened" and one.project.startswith("burning/")]
+    assert len(set(opened)) == len(opened) == BURNING * (len(FAULTS) - SETTLED_HOURS)
+    assert {one.subject for one in told if one.state == "resolved"} < {one.subject for one in told}
+    connection = postgres_connection(settings.postgres.get_secret_value(), settings.namespace, timeout_s=10)
+    with connection:
+        rows = connection.execute(
+            "SELECT failure_expectation FROM feature_failure_expectation WHERE entity = %s", [opened[-1]]
+        ).fetchall()
+    found = [checked(Expectation, row[0]) for row in rows]
+    assert {one.failing.incident for one in found} >= {one.subject for one in told if one.project == opened[-1]}
 
 
 def test_a_count_that_was_told_after_the_last_checkpoint_is_corrected_though_it_is_never_made_again(
