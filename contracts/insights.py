@@ -11,7 +11,7 @@ Series = Literal["failing", "error"]
 Severity = Literal["medium", "high", "critical"]
 Says = Literal["acknowledged", "muted", "unmuted", "useful", "not_useful"]
 LONGEST_SHOWN = 200
-"""Characters of a name within evidence."""
+"""Characters of a name within evidence, of which the job keeps as many bytes."""
 
 Amount = Annotated[float, Meta(ge=0)]
 Shown = Annotated[str, Meta(max_length=LONGEST_SHOWN)]

@@ -277,7 +277,7 @@ def decode(kind: type[R], value: bytes) -> R:
     """
     try:
         record: R = _DECODERS[kind].decode(value)
-    except msgspec.DecodeError as bad:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as bad:  # what nests too deep is no record either
         raise BadRecord(kind.__name__, value[:200], str(bad)) from bad
     return record
 

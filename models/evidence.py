@@ -13,7 +13,7 @@ from contracts.insights import LONGEST_SHOWN, Evidence, Part, Series, WindowScor
 from contracts.records import JobExecution
 
 VERSION = 1
-MOST_KEPT, MOST_PARTS, MOST_EXAMPLES = 200, 3, 3
+MOST_KEPT, MOST_PARTS, MOST_EXAMPLES = 50, 3, 3
 
 
 class Failure(Struct, frozen=True, array_like=True):
@@ -30,9 +30,14 @@ class Failure(Struct, frozen=True, array_like=True):
 def failure(minute: int, run: str, execution: JobExecution | None) -> Failure:
     """What is kept of the execution that showed a run to fail; null where its body could not be read."""
     if execution is None:
-        return Failure(minute, run[:LONGEST_SHOWN])
+        return Failure(minute, _cut(run))
     said = (execution.job, execution.branch, execution.environment, execution.commit)
-    return Failure(minute, run[:LONGEST_SHOWN], *(one and one[:LONGEST_SHOWN] for one in said))
+    return Failure(minute, _cut(run), *(one and _cut(one) for one in said))
+
+
+def _cut(text: str) -> str:
+    """So many bytes, for that is what a state has to hold."""
+    return text.encode(errors="replace")[:LONGEST_SHOWN].decode(errors="ignore")
 
 
 def kept(failures: Sequence[Failure], since: int) -> list[Failure]:

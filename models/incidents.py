@@ -36,7 +36,7 @@ from models.velocity import SPAN, Fleet, Rule, Velocity, Window
 VERSION = 1
 GRID_MS = 5_000
 LATE_MIN = 5  # what is known so late is news; what comes later is history
-DECADES = (1e-5, 1e-6, 1e-7)
+DECADES = (1e-5, 1e-6, 1e-7, 1e-8)
 """Below each of these p an incident is told again: feeds choose by them."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 DIGITS = 4
@@ -122,11 +122,14 @@ def pass_time(cells: Cells, project: str, to_ms: int, watch: Watch) -> Iterator[
     head = _head(cells, to_ms)
     while (at_ms := _next_ms(head)) is not None and at_ms <= to_ms:
         head.now_ms = max(head.now_ms, at_ms)
+        over: list[Told] = []
         for series, resolves_ms in sorted(head.resolves_ms.items()):
             if resolves_ms <= at_ms:
-                yield from _resolve(cells, head, series, project, at_ms, watch)
-        if head.due_ms is not None and head.due_ms <= at_ms:
-            head.due_ms = None
+                over += _resolve(cells, head, series, project, at_ms, watch)
+        yield from over
+        is_due = head.due_ms is not None and head.due_ms <= at_ms
+        if over or is_due:
+            head.due_ms = None if is_due else head.due_ms
             yield from _decide(cells, head, project, at_ms, watch)
         _write(cells, HEAD, head)
 
@@ -144,13 +147,15 @@ def _next_ms(head: _Head) -> int | None:
 def _count(cells: Cells, head: _Head, series: Series, minute: int, arrival: Arrival, watch: Watch) -> None:
     watched = _watched(cells, head, series, watch)
     now = head.now_ms // MINUTE_MS
-    counts_in = minute if minute < now - LATE_MIN else now
-    watched.velocity = velocity.count(watched.velocity, counts_in, 1, watch.zone, watch.fleet, watch.rule)
-    if counts_in == now:
+    is_news = minute >= now - LATE_MIN
+    watched.velocity = velocity.count(
+        watched.velocity, now if is_news else minute, 1, watch.zone, watch.fleet, watch.rule, is_news=is_news
+    )
+    if is_news:
         since = now - SPAN + 1 if watched.incident is None else 0
         watched.failures = kept([*watched.failures, failure(now, arrival.run, arrival.execution)], since)
-    if watched.incident is not None:
-        watched.incident.runs += 1
+        if watched.incident is not None:
+            watched.incident.runs += 1
     _write(cells, series_cell(series), watched)
 
 
@@ -160,11 +165,13 @@ def _decide(cells: Cells, head: _Head, project: str, at_ms: int, watch: Watch) -
     for series in get_args(Series):
         watched = _watched(cells, head, series, watch)
         advanced = velocity.advance(watched.velocity, minute, watch.zone, watch.fleet, watch.rule)
+        if advanced.opened is None:
+            yield from _over(watched, head, series, project, at_ms)
         watched.velocity = velocity.decide(advanced, watch.rule)
-        windows = velocity.score(watched.velocity)
-        severity = velocity.severity(windows, watch.rule) if watched.velocity.fired == watched.velocity.minute else None
+        windows, judged = velocity.score(watched.velocity), velocity.news(watched.velocity)
+        severity = velocity.severity(judged, watch.rule) if watched.velocity.fired == watched.velocity.minute else None
         if severity is not None:
-            yield from _told(watched, series, project, at_ms, windows, severity, watch.rule)
+            yield from _told(watched, series, project, at_ms, judged, severity, watch.rule)
             head.resolves_ms[series] = _resolves_ms(watched.velocity, watch.rule)
         _write(cells, series_cell(series), watched)
         incident = watched.incident.subject if watched.incident is not None else None
@@ -191,7 +198,7 @@ def _told(
     incident = watched.incident
     if incident is None:
         subject = _subject(project, series, at_ms)
-        watched.incident = _Open(subject, at_ms, severity, worst.p, len(watched.failures))
+        watched.incident = _Open(subject, at_ms, severity, worst.p, windows[-1].observed)
         yield _insight(watched, watched.incident, series, project, at_ms, "opened", worst)
     elif SEVERITIES.index(severity) > SEVERITIES.index(incident.severity) or _decade(worst.p) > _decade(incident.p):
         incident.severity = max(severity, incident.severity, key=SEVERITIES.index)
@@ -204,20 +211,27 @@ def _resolve(cells: Cells, head: _Head, series: Series, project: str, at_ms: int
     """The insight that the incident is over, unless it goes on."""
     watched = _watched(cells, head, series, watch)
     watched.velocity = velocity.advance(watched.velocity, at_ms // MINUTE_MS, watch.zone, watch.fleet, watch.rule)
-    incident = watched.incident
     if watched.velocity.opened is None:
-        del head.resolves_ms[series]
-        if incident is not None:
-            incident.told += 1
-            yield _insight(watched, incident, series, project, at_ms, "resolved", None)
-        watched.incident, watched.failures = None, []
+        yield from _over(watched, head, series, project, at_ms)
     else:
         head.resolves_ms[series] = _resolves_ms(watched.velocity, watch.rule)
     _write(cells, series_cell(series), watched)
 
 
+def _over(watched: _Watched, head: _Head, series: Series, project: str, at_ms: int) -> Iterator[Insight]:
+    """The insight that what was open is over, and no more of it."""
+    head.resolves_ms.pop(series, None)
+    if watched.incident is not None:
+        watched.incident.told += 1
+        yield _insight(watched, watched.incident, series, project, at_ms, "resolved", None)
+        watched.incident = None
+        watched.failures = kept(watched.failures, at_ms // MINUTE_MS - SPAN + 1)
+
+
 def _resolves_ms(known: Velocity, rule: Rule) -> int:
-    return (max(velocity.closes_at(known, rule), known.minute) + 1) * MINUTE_MS
+    """When to look: a series that is busy may become quieter, and its incident then ends sooner."""
+    closes = min(velocity.closes_at(known, rule), known.minute + rule.quiet_min)
+    return (max(closes, known.minute) + 1) * MINUTE_MS
 
 
 def _insight(

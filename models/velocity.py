@@ -16,7 +16,7 @@ made recursive. Where the constants come from: docs/evaluation.md.
 from typing import Any
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from contracts.insights import Severity
 from models.hours import CELLS, hour
@@ -51,7 +51,7 @@ class Velocity(Struct):
 
     `sums` and `minutes` are what each hour of the week has taught, `base` is the rate of this one, fixed when it began;
     `observed` and `explained` are the level's moving averages. `opened` and `fired` are the first and the last minute
-    that fired in the incident that is open.
+    that fired in the incident that is open. `late` are those of `counts` that came too late to raise anything.
     """
 
     began: int
@@ -64,6 +64,7 @@ class Velocity(Struct):
     minutes: list[float]
     observed: float = 0.0
     explained: float = 0.0
+    late: list[int] = field(default_factory=lambda: [0] * SPAN)
     opened: int | None = None
     fired: int | None = None
     model_version: int = VERSION
@@ -233,7 +234,7 @@ def advance(state: Velocity, minute: int, zone: str, fleet: Fleet, rule: Rule = 
     state = structs.replace(
         state,
         counts=state.counts.copy(), expected=state.expected.copy(),
-        sums=state.sums.copy(), minutes=state.minutes.copy(),
+        sums=state.sums.copy(), minutes=state.minutes.copy(), late=state.late.copy(),
     )  # fmt: skip
     while state.minute < minute:
         if any(state.counts) or minute - state.minute <= SPAN:
@@ -245,10 +246,13 @@ def advance(state: Velocity, minute: int, zone: str, fleet: Fleet, rule: Rule = 
     return state
 
 
-def count(state: Velocity, minute: int, runs: int, zone: str, fleet: Fleet, rule: Rule = RULE) -> Velocity:
+def count(
+    state: Velocity, minute: int, runs: int, zone: str, fleet: Fleet, rule: Rule = RULE, *, is_news: bool = True
+) -> Velocity:
     """The series with `runs` more (or, negative, fewer) failing in this minute.
 
-    A minute that is over but still in a window is revised, and what it taught with it; one from before is left.
+    A minute that is over but still in a window is revised, and what it taught with it; one from before is left. What is
+    no news is in the numbers, and raises nothing.
     """
     state = advance(state, minute, zone, fleet, rule)
     age = state.minute - minute
@@ -257,6 +261,8 @@ def count(state: Velocity, minute: int, runs: int, zone: str, fleet: Fleet, rule
     at = SPAN - 1 - age
     before, after = state.counts[at], max(0, state.counts[at] + runs)
     state.counts[at] = after
+    if not is_news:
+        state.late[at] += after - before
     if age:
         expected = state.expected[at]
         more = [
@@ -270,12 +276,23 @@ def count(state: Velocity, minute: int, runs: int, zone: str, fleet: Fleet, rule
 
 def score(state: Velocity) -> tuple[Window, ...]:
     """The windows that end with the minute under way."""
-    proofs = [float(evidence(runs, mean)) for runs, mean in zip(state.counts, state.expected, strict=True)]
-    return tuple(_window(minutes, state, proofs) for minutes in WINDOWS)
+    return _windows(state.counts, state.expected)
 
 
-def _window(minutes: int, state: Velocity, proofs: list[float]) -> Window:
-    runs, mean, proof = (sum(of[-minutes:]) for of in (state.counts, state.expected, proofs))
+def news(state: Velocity) -> tuple[Window, ...]:
+    """The same of what did not come too late: what is judged."""
+    if not any(state.late):
+        return score(state)
+    return _windows([runs - late for runs, late in zip(state.counts, state.late, strict=True)], state.expected)
+
+
+def _windows(counts: list[int], expected: list[float]) -> tuple[Window, ...]:
+    proofs = [float(evidence(runs, mean)) for runs, mean in zip(counts, expected, strict=True)]
+    return tuple(_window(minutes, counts, expected, proofs) for minutes in WINDOWS)
+
+
+def _window(minutes: int, counts: list[int], expected: list[float], proofs: list[float]) -> Window:
+    runs, mean, proof = (sum(of[-minutes:]) for of in (counts, expected, proofs))
     return Window(minutes, int(runs), mean, proof, runs / mean, float(tail(proof, mean)))
 
 
@@ -284,7 +301,9 @@ def decide(state: Velocity, rule: Rule = RULE) -> Velocity:
 
     A minute fires only by a run that failed in it, and asking again changes nothing.
     """
-    if not state.counts[-1] or state.minute - state.began < rule.settled_min or severity(score(state), rule) is None:
+    if state.counts[-1] == state.late[-1] or state.minute - state.began < rule.settled_min:
+        return state
+    if severity(news(state), rule) is None:
         return state
     if state.fired is None or state.minute > closes_at(state, rule):
         return structs.replace(state, opened=state.minute, fired=state.minute)
@@ -308,7 +327,7 @@ def _pass_minute(state: Velocity, zone: str, fleet: Fleet, rule: Rule) -> None:
     state.explained = LEVEL_KEPT * state.explained + (1 - LEVEL_KEPT) * state.base
     state.minute += 1
     _enter(state, zone, fleet)
-    state.counts = [*state.counts[1:], 0]
+    state.counts, state.late = [*state.counts[1:], 0], [*state.late[1:], 0]
     state.expected = [*state.expected[1:], state.base * float(level(state.observed, state.explained))]
 
 

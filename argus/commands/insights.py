@@ -61,11 +61,12 @@ def insights(
         return
     gateway = _gateway()
     asked = {"project": project, "feed": feed.value}
-    # first of all where the stream begins: what comes while the list is made is not missed
+    # first of all where the stream begins: what comes while the list is made, or an interruption lasts, is not missed;
+    # a name that nobody has stands for the last 24 h, in which there was nothing
     newest = gateway.get("/insights", {**asked, "limit": 1})["incidents"] if follow else []
     _show(gateway.get("/insights", {**asked, "state": state.value, "limit": limit})["incidents"], as_json=as_json)
     if follow:
-        _follow(gateway, asked, newest[0]["insight"] if newest else None, as_json=as_json)
+        _follow(gateway, asked, newest[0]["insight"] if newest else "none", as_json=as_json)
 
 
 @app.command("feedback")

@@ -65,6 +65,8 @@ def _watched(
         reader.join(ENDS_S)
     if process.returncode:
         raise Unavailable(f"{job} ended with exit code {process.returncode}; its lines in the log say why")
+    if not told:
+        raise Unavailable(f"{job} ended and its answer was not read within {ENDS_S:g} s")
     return told[0]
 
 

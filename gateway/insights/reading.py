@@ -45,7 +45,7 @@ class Reading:
                     self._label(record)
                 elif found := self._insight(record):
                     new.append(found)
-            except (BadRecord, RecursionError) as bad:
+            except BadRecord as bad:
                 self._refuse(record, bad)
         self._count.set(len(self._kept))
         if new:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from fastapi.responses import StreamingResponse
 from msgspec import Struct
 from prometheus_client import Counter, Gauge
-from starlette.types import Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
 
 from contracts.errors import Unavailable
 from contracts.insights import Insight
@@ -84,6 +85,10 @@ class Streams:
         self._count -= 1
         self._gauge.set(self._count)
 
+    def lost(self) -> None:
+        """One did not take what was sent to him."""
+        self._dropped.inc()
+
     def watched(self, tenant: str) -> bool:
         """Whether anybody looks on to whom an insight of this tenant could go."""
         return bool(self._viewers.get(tenant) or self._viewers.get(None))
@@ -148,8 +153,15 @@ class EventStream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until either side ends."""
+
+        async def in_time(message: Message) -> None:
+            async with asyncio.timeout(self._ask_s):  # a reader who takes nothing for so long is gone
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, in_time)
+        except* (TimeoutError, ClientDisconnect):
+            self._streams.lost()
         finally:
             self._streams.leave(self._viewer)
 

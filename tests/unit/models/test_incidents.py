@@ -9,7 +9,8 @@ import pytest
 
 from contracts.insights import FailureExpectation, Insight
 from contracts.records import JobExecution, encode
-from models.incidents import GRID_MS, Arrival, Told, Watch, learn, next_instant_ms, pass_time
+from gateway.insights.feeds import LEAST_ALPHA, PAGING
+from models.incidents import DECADES, GRID_MS, Arrival, Told, Watch, learn, next_instant_ms, pass_time
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 WEEK_MS = 7 * DAY_MS
@@ -235,6 +236,53 @@ def test_what_is_known_late_revises_and_raises_nothing() -> None:
     assert stands[-1].failure_expectation.failing.windows[-1].observed == 10
 
 
+def test_what_is_known_late_does_not_help_one_failure_of_now_to_an_incident() -> None:
+    project = seasoned()
+    for run in range(9):
+        project.fail(NOW_MS + run * 1000, finished_ms=NOW_MS - (6 + run) * MINUTE_MS)
+    project.fail(NOW_MS + 20_000)
+    assert project.until(NOW_MS + HOUR_MS).states(NOW_MS) == []
+
+
+def test_of_an_incident_that_is_over_nothing_is_left_in_what_is_expected() -> None:
+    project = seasoned()
+    last_ms = burst(project, NOW_MS)
+    project.until(last_ms + HOUR_MS)
+    resolved, stands = project.told[-2:]
+    assert isinstance(resolved, Insight)
+    assert isinstance(stands, FailureExpectation)
+    assert (resolved.state, stands.as_of_ms) == ("resolved", resolved.at_ms)
+    assert (stands.failure_expectation.failing.incident, stands.failure_expectation.failing.severity) == (None, None)
+
+
+def test_a_series_that_was_busy_and_falls_quiet_has_another_incident_when_it_burns_again() -> None:
+    project = Project()
+    for minute in range(700):
+        project.fail(MONDAY_MS + minute * MINUTE_MS, 3)
+    began_ms = MONDAY_MS + 700 * MINUTE_MS
+    project.fail(began_ms, 60)
+    for minute in range(1, 15):
+        project.fail(began_ms + minute * MINUTE_MS, 40)
+    again_ms = began_ms + 6 * HOUR_MS
+    for minute in range(15):
+        project.fail(again_ms + minute * MINUTE_MS, 15)
+    states = project.until(again_ms + 6 * HOUR_MS).states(began_ms)
+    assert states.count("opened") == states.count("resolved") == 2
+
+
+def test_the_runs_of_an_incident_are_those_of_its_window_and_what_came_since() -> None:
+    project = seasoned()
+    last_ms = burst(project, NOW_MS, 10)
+    for run in range(50):
+        project.fail(last_ms + run, finished_ms=NOW_MS - 20 * HOUR_MS)
+    resolved = project.until(last_ms + HOUR_MS).insights(NOW_MS)[-1]
+    assert (resolved.state, resolved.runs) == ("resolved", 10)
+
+
+def test_a_feed_can_tell_every_p_that_it_chooses_by() -> None:
+    assert min(DECADES) <= 10.0 ** -(LEAST_ALPHA + PAGING)
+
+
 def test_news_that_was_a_while_under_way_counts_as_now() -> None:
     project = seasoned()
     for run in range(8):
@@ -265,9 +313,14 @@ def test_its_state_is_bounded_whatever_is_sent() -> None:
     sizes = []
     for day in range(3):
         for run in range(400):
-            project.fail(NOW_MS + day * DAY_MS + run * 30_000, job="j" * 500, branch="b" * 500, commit="c" * 500)
+            project.fail(
+                NOW_MS + day * DAY_MS + run * 30_000,
+                job="\U0001f525" * 500,
+                branch="\U0001f525" * 500,
+                commit="c" * 500,
+            )
         sizes.append(size(project.cells.values()))
-    assert sizes[-1] < 200_000
+    assert max(sizes) < 60_000
     assert size(project.until(NOW_MS + 30 * DAY_MS).cells.values()) < 8_000
 
 
