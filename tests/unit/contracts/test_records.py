@@ -149,3 +149,19 @@ def test_a_dead_letter_keeps_the_bytes_whatever_they_are(value: bytes, key: byte
 
 def test_a_message_to_a_person_stays_short() -> None:
     assert len(str(BadRecord("message", "x" * 10_000, "is too long"))) < 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"project": "acme/app", "x": ' + b"[" * 5_000,
+        b'{"project": "acme/app", "run": "\xff"}',
+        b"\xff",
+        b"[]",
+        b"7",
+        b"",
+    ],
+)
+def test_whatever_a_body_holds_it_is_a_record_or_refused(body: bytes) -> None:
+    with pytest.raises(BadRecord):
+        decode(JobExecution, body)
