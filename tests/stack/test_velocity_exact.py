@@ -240,10 +240,10 @@ def test_the_comparison_sees_a_single_wrong_row_in_each_place(live: Running) -> 
     wanted = expected(live.settings)
     seen = found(live.settings, wanted)
     assert differences(wanted, seen) == []
+    assert [place for place, rows in seen.items() if not rows] == ["insights"]  # nothing burns here
     for place, rows in seen.items():
-        key = next(iter(rows))
-        assert len(differences(wanted, {**seen, place: {**rows, key: "another"}})) == 1
-        assert (
-            len(differences(wanted, {**seen, place: {other: row for other, row in rows.items() if other != key}})) == 1
-        )
         assert len(differences(wanted, {**seen, place: {**rows, "nobody's": 1}})) == 1
+        for key in [*rows][:1]:
+            others = {other: row for other, row in rows.items() if other != key}
+            assert len(differences(wanted, {**seen, place: {**rows, key: "another"}})) == 1
+            assert len(differences(wanted, {**seen, place: others})) == 1
