@@ -1,7 +1,7 @@
 """Is a project burning, and since when?
 
 An execution counts at its arrival; what it means is decided at the next instant of a grid of 5 s of the project's
-clock, so that it does not matter how a job cuts its stream. Runs that failed and runs that met the infrastructure are
+clock (one that did not fail waits for the minute's end), so that it does not matter how a job cuts its stream. Runs that failed and runs that met the infrastructure are
 two series, each with the model of models/velocity.py and at most one incident at a time. An incident opens when its
 series fires, escalates when its severity rises or its p falls below the next power of ten, and resolves once the series
 has been quiet for long enough. A run counts once, in the minute in which it was first known to fail; what comes to be
@@ -106,8 +106,10 @@ def learn(cells: Cells, arrival: Arrival, watch: Watch) -> Iterator[Told]:
     yield from pass_time(cells, arrival.project, arrival.arrived_ms, watch)
     head = _head(cells, arrival.arrived_ms)
     head.now_ms = max(head.now_ms, arrival.arrived_ms)
-    if head.due_ms is None:
-        head.due_ms = (head.now_ms // GRID_MS + 1) * GRID_MS
+    # what succeeds can open nothing: it refreshes what is expected, and a minute is soon enough for that
+    grid_ms = MINUTE_MS if arrival.failing is None and arrival.error is None else GRID_MS
+    due_ms = (head.now_ms // grid_ms + 1) * grid_ms
+    head.due_ms = due_ms if head.due_ms is None else min(head.due_ms, due_ms)
     _write(cells, HEAD, head)
     known: dict[Series, int | None] = {"failing": arrival.failing, "error": arrival.error}
     for series, minute in known.items():
