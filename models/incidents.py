@@ -1,12 +1,12 @@
 """Is a project burning, and since when?
 
 An execution counts at its arrival; what it means is decided at the next instant of a grid of 5 s of the project's
-clock (one that did not fail waits for the minute's end), so that it does not matter how a job cuts its stream. Runs that
-failed and runs that met the infrastructure are two series, each with the model of models/velocity.py and at most one
-incident at a time. An incident opens when its series fires, escalates when its severity rises or its p falls below the
-next power of ten, and resolves once the series has been quiet for long enough. A run counts once, in the minute in which
-it was first known to fail; what comes to be known later than LATE_MIN after it happened revises the numbers, and raises
-nothing.
+clock (one that did not fail waits for the minute's end), so that it does not matter how a job cuts its stream. Runs
+that failed and runs that met the infrastructure are two series, each with the model of models/velocity.py and at most
+one incident at a time. An incident opens when its series fires, escalates when its severity rises or its p falls
+below the next power of ten, and resolves once the series has been quiet for long enough. A run counts once, in the
+minute in which it was first known to fail; what comes to be known later than LATE_MIN after it happened revises the
+numbers, and raises nothing.
 
 Ids follow from project, series and the instant at which the incident opened, so a log that is read again says the same.
 What is remembered lies in named cells as in models/health.py: a head, and one cell for each series.
